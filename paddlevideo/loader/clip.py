@@ -27,15 +27,17 @@ class Clip:
         path: where it came from, for messages.
         label: class id, or -1 when unknown (prediction).
         num_frames: frames counted in the list (frame folders), or by the decoder; 0 until known.
+        frame_pattern: for folders of frames, the file name with the number's place ("img_{:05}.jpg"); else empty.
         source: the opened video, between the decode and the sample step; None before and after.
         frames: [T, H, W, 3] RGB. uint8, range 0..255, until normalised; float32 from then on. None until sampled.
-        views: crops and temporal clips of one video, laid one after another on T (view-major): T = views * frames a view.
+        views: crops and temporal clips of one video, one after another on T (view-major): T = views * frames a view.
         layout: the model's axis order, "tchw", "cthw" or "thwc"; recorded by Image2Array and applied once by `array`.
     """
 
     path: str
     label: int = -1
     num_frames: int = 0
+    frame_pattern: str = ""
     source: FrameSource | None = None
     frames: np.ndarray | None = None
     views: int = 1

@@ -1,0 +1,3 @@
+"""Figures computed from scores and labels. Plain NumPy."""
+
+from paddlevideo.metrics import topk as topk

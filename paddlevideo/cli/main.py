@@ -1,0 +1,42 @@
+"""The console command `paddlevideo`: one subcommand a file, Paddle imported only where one needs it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from paddlevideo import __version__
+from paddlevideo.cli import check, export, launch, predict, summary, test, train
+
+COMMANDS = {
+    "train": train,
+    "test": test,
+    "export": export,
+    "predict": predict,
+    "check": check,
+    "summary": summary,
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all subcommands."""
+    top = argparse.ArgumentParser(prog="paddlevideo", description="Video classification on PaddlePaddle.")
+    top.add_argument("--version", action="version", version=f"paddlevideo {__version__}")
+    below = top.add_subparsers(metavar="COMMAND", required=True)
+    for name, module in COMMANDS.items():
+        text = (module.__doc__ or "").strip()
+        sub = below.add_parser(name, help=text.splitlines()[0], description=text, formatter_class=launch.HelpFormatter)
+        module.add_arguments(sub)
+        launch.common_flags(sub)
+        sub.set_defaults(command=module)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Entry point."""
+    sys.exit(launch.run(parser().parse_args(argv), restart=argv is None))
+
+
+if __name__ == "__main__":
+    main()

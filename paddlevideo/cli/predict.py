@@ -1,0 +1,114 @@
+"""Predict the class of a video, or of every video in a folder, with an exported model.
+
+paddlevideo predict --model_file inference/TSM --input_file video.mp4
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from paddlevideo.cli import launch
+from paddlevideo.utils.errors import UserError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of PaddleVideo's tools/predict.py, and ours."""
+    launch.config_flags(parser, required=False)
+    add, switch = parser.add_argument, launch.boolean
+    add("-i", "--input_file", required=True, metavar="PATH", help="a video, or a folder of videos")
+    add(
+        "--time_test_file",
+        type=switch,
+        default=False,
+        metavar="BOOL",
+        help="input_file lists videos, one a line",
+    )
+    add("--model_file", required=True, metavar="PATH", help="the program (.pdmodel, .json) or the folder it is in")
+    add("--params_file", metavar="FILE", help="its parameters (by default the .pdiparams beside it)")
+    add("-b", "--batch_size", type=launch.positive, default=1, help="videos at a time")
+    add("--num_workers", type=int, default=0, help="processes that decode")
+    add("--top_k", type=launch.positive, default=1, help="classes to print")
+    add("--output", metavar="FILE", help="write all results to this .json or .csv")
+    launch.device_flags(parser)
+    add("--use_xpu", type=switch, default=False, metavar="BOOL", help="not supported here")
+    add("--use_npu", type=switch, default=False, metavar="BOOL", help="not supported here")
+    add(
+        "--precision",
+        choices=["fp32", "bf16", "fp16", "int8"],
+        default="fp32",
+        help="bf16: CPU; fp16, int8: TensorRT",
+    )
+    add("--ir_optim", type=switch, default=True, metavar="BOOL", help="let Paddle fuse operations")
+    add("--use_tensorrt", type=switch, default=False, metavar="BOOL", help="run through TensorRT (GPU)")
+    add("--gpu_mem", type=launch.positive, default=8000, help="MB of GPU memory to begin with")
+    add("--enable_mkldnn", type=switch, metavar="BOOL", help="oneDNN kernels on the CPU (by default where safe)")
+    add("--enable_benchmark", type=switch, default=False, metavar="BOOL", help="print how long the stages take")
+    add(
+        "--disable_glog",
+        type=switch,
+        default=False,
+        metavar="BOOL",
+        help="for old scripts; Paddle is always quiet",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Predicts."""
+    from paddlevideo.tasks import predict, schema, session
+    from paddlevideo.utils.log import logger
+
+    if args.use_xpu or args.use_npu:
+        raise UserError("--use_xpu, --use_npu: these devices are not supported; leave the flags out")
+    if args.output and Path(args.output).suffix not in (".json", ".csv"):
+        raise UserError(f"--output {args.output}: the name must end in .json or .csv")
+    cfg = schema.load(args.config, args.override).root if args.config else None
+    gpu = session.start_quietly(args.use_gpu)
+    paths = _inputs(Path(args.input_file), args.time_test_file)
+    exported = predict.open_exported(Path(args.model_file), args.params_file and Path(args.params_file), cfg)
+    predictor = predict.Predictor(exported, _engine_options(args, gpu), args.batch_size, args.num_workers)
+    done = []
+    for item in predictor.predict(paths, args.top_k):
+        done.append(item)
+        if not args.enable_benchmark:
+            print("\n".join(item.lines()))
+    for line in predictor.timing() if args.enable_benchmark else []:
+        print(line)
+    if args.output and done:
+        predict.write_results(done, Path(args.output))
+        logger.info(f"wrote {args.output}")
+    for failure in predictor.failures:
+        logger.info(f"{failure.path}: unreadable: {failure.reason}")
+    if predictor.failures:
+        logger.info(f"{len(predictor.failures)} of {len(paths)} videos were unreadable")
+    if not done:
+        raise UserError(f"{args.input_file}: no video could be read; there is no prediction")
+    return 0
+
+
+def _inputs(path: Path, is_list: bool) -> list[Path]:
+    from paddlevideo.tasks.predict import find_videos
+
+    if not is_list:
+        return find_videos(path)
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise UserError(f"{path}: the list cannot be read ({error.strerror})") from None
+    return [Path(line.strip()) for line in lines if line.strip()]
+
+
+def _engine_options(args: argparse.Namespace, gpu: bool) -> object:
+    import os
+
+    from paddlevideo.tasks.engine import EngineOptions
+
+    return EngineOptions(
+        use_gpu=gpu,
+        onednn=args.enable_mkldnn,
+        precision=args.precision,
+        cpu_threads=int(os.environ["OMP_NUM_THREADS"]),
+        ir_optim=args.ir_optim,
+        use_tensorrt=args.use_tensorrt,
+        gpu_mem=args.gpu_mem,
+    )

@@ -1,0 +1,50 @@
+"""Train a model from a config.
+
+paddlevideo train -c configs/recognition/demo/tsm_demo.yaml --validate
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from paddlevideo.cli import launch
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of training."""
+    launch.config_flags(parser)
+    parser.add_argument("--validate", action="store_true", help="evaluate while training, and keep the best model")
+    parser.add_argument("-w", "--weights", metavar="FILE", help="checkpoint to fine-tune from")
+    parser.add_argument("--resume", metavar="auto|PATH", help="continue the newest run, or this checkpoint")
+    running_flags(parser)
+    parser.add_argument("--amp", action="store_true", help="mixed precision (on a GPU)")
+    parser.add_argument("--amp_level", choices=["O1", "O2"], help="mixed precision level (O1 when --amp is given)")
+    parser.add_argument("--log_dir", metavar="DIR", help="write scalars for VisualDL here")
+
+
+def running_flags(parser: argparse.ArgumentParser) -> None:
+    """Flags that training and testing share."""
+    parser.add_argument("--seed", type=int, default=1234, help="seed of everything random")
+    parser.add_argument("--deterministic", action="store_true", help="deterministic GPU kernels (the CPU's always are)")
+    parser.add_argument("--max_iters", type=launch.positive, metavar="N", help="batches an epoch, for a trial run")
+    launch.device_flags(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Trains."""
+    from paddlevideo.tasks import session
+    from paddlevideo.tasks.train import TrainOptions, train
+
+    if args.log_dir:
+        args.override.append(f"log_dir={args.log_dir}")
+    resolved = session.begin(args.config, args.override, use_gpu=args.use_gpu, deterministic=args.deterministic)
+    options = TrainOptions(
+        validate=args.validate,
+        weights=args.weights,
+        resume=args.resume,
+        seed=args.seed,
+        max_iters=args.max_iters,
+        amp=args.amp,
+        amp_level=args.amp_level,
+    )
+    train(resolved, options)

@@ -1,0 +1,153 @@
+"""Running an exported program: Paddle Inference on a GPU, or on the CPU with oneDNN where that is safe.
+
+Paddle's oneDNN passes crash the process on some programs (a native fault, which no `except` catches). So a setting is
+first tried in a child process; when the child dies, the plain setting is used, and that is said aloud.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from paddlevideo.utils.errors import UserError
+from paddlevideo.utils.log import logger
+
+PROBE_SECONDS = 600
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """How to run a program.
+
+    Attributes:
+        onednn: oneDNN kernels on the CPU; None means where they are safe.
+        precision: fp32; bf16 on the CPU through oneDNN; fp16 and int8 through TensorRT.
+        cpu_threads: None means what the environment was set to.
+        gpu_mem: MB the GPU memory pool starts with.
+        max_frames: largest leading dimension a TensorRT engine must take (clips x frames).
+    """
+
+    use_gpu: bool = False
+    onednn: bool | None = None
+    precision: Literal["fp32", "bf16", "fp16", "int8"] = "fp32"
+    cpu_threads: int = 1
+    ir_optim: bool = True
+    use_tensorrt: bool = False
+    gpu_mem: int = 8000
+    max_frames: int = 1
+
+    def __post_init__(self) -> None:
+        if self.use_tensorrt and not self.use_gpu:
+            raise UserError("--use_tensorrt=True needs a GPU; leave it out on the CPU")
+        if self.precision == "bf16" and (self.use_gpu or self.onednn is False):
+            raise UserError("--precision bf16 runs on the CPU through oneDNN; use fp16 with TensorRT on a GPU")
+        if self.precision in ("fp16", "int8") and not self.use_tensorrt:
+            raise UserError(f"--precision {self.precision} needs --use_tensorrt=True (on the CPU: --precision bf16)")
+
+
+class Engine:
+    """A loaded program: `engine(imgs)` gives the scores.
+
+    Args:
+        model_file: .pdmodel or .json.
+        params_file: .pdiparams.
+    Raises:
+        UserError: a file is missing or is not a program.
+    """
+
+    def __init__(self, model_file: Path, params_file: Path, options: EngineOptions) -> None:
+        from paddle import inference
+
+        for file in (model_file, params_file):
+            if not file.is_file():
+                raise UserError(f"{file}: there is no such file; export a model first (tools/export_model.py)")
+        config = inference.Config(str(model_file), str(params_file))
+        config.disable_glog_info()
+        config.switch_ir_optim(options.ir_optim)
+        _configure(inference, config, options)
+        try:
+            self._predictor = inference.create_predictor(config)
+        except (RuntimeError, ValueError, OSError) as error:
+            first = next((line for line in str(error).splitlines() if "Error" in line), str(error).strip())
+            raise UserError(f"{model_file}: Paddle cannot load this program: {first}") from error
+        self._input = self._predictor.get_input_handle(self._predictor.get_input_names()[0])
+        self._output = self._predictor.get_output_names()[0]
+
+    def __call__(self, imgs: np.ndarray) -> np.ndarray:
+        """Scores [N, K] of a float32 batch [N, ...]; N may differ from call to call."""
+        self._input.copy_from_cpu(np.ascontiguousarray(imgs, "float32"))
+        self._predictor.run()
+        return self._predictor.get_output_handle(self._output).copy_to_cpu()
+
+
+def _configure(inference: object, config: object, options: EngineOptions) -> None:
+    from paddle.inference import PrecisionType
+
+    assert hasattr(config, "enable_use_gpu")
+    if options.use_gpu:
+        config.enable_use_gpu(options.gpu_mem, 0)
+        if options.use_tensorrt:
+            kinds = {"fp32": PrecisionType.Float32, "fp16": PrecisionType.Half, "int8": PrecisionType.Int8}
+            config.enable_tensorrt_engine(
+                workspace_size=1 << 30,
+                precision_mode=kinds[options.precision],
+                max_batch_size=options.max_frames,
+                min_subgraph_size=3,
+                use_calib_mode=False,
+            )
+        return
+    config.disable_gpu()
+    config.set_cpu_math_library_num_threads(options.cpu_threads)
+    if options.onednn is False:
+        config.disable_mkldnn()
+        return
+    config.enable_mkldnn()
+    if options.precision == "bf16":
+        config.enable_mkldnn_bfloat16()
+
+
+def safe_options(model_file: Path, params_file: Path, options: EngineOptions, shape: Sequence[int]) -> EngineOptions:
+    """Settles `onednn`: on where a child process runs the program with it and lives, off otherwise.
+
+    Args:
+        shape: a batch to try, [N, ...].
+    Raises:
+        UserError: bfloat16 was asked for and crashes; there is no safe setting that gives it.
+    """
+    if options.use_gpu or options.onednn is False:
+        return options
+    tried = replace(options, onednn=True)
+    if _survives(model_file, params_file, tried, shape):
+        return tried
+    if options.precision == "bf16":
+        raise UserError(f"{model_file}: Paddle crashes on this program in bfloat16; use --precision fp32")
+    logger.info(f"{model_file.name}: oneDNN crashes on this program with this Paddle; running without it, slower")
+    return replace(options, onednn=False)
+
+
+def _survives(model_file: Path, params_file: Path, options: EngineOptions, shape: Sequence[int]) -> bool:
+    request = {"model": str(model_file), "params": str(params_file), "options": asdict(options), "shape": list(shape)}
+    command = [sys.executable, "-m", "paddlevideo.tasks.engine", json.dumps(request)]
+    try:
+        child = subprocess.run(command, capture_output=True, timeout=PROBE_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        return False
+    return child.returncode == 0
+
+
+def _probe(request: dict) -> None:
+    """What the child process does."""
+    engine = Engine(Path(request["model"]), Path(request["params"]), EngineOptions(**request["options"]))
+    scores = engine(np.random.default_rng(0).normal(size=request["shape"]).astype("float32"))
+    assert np.isfinite(scores).all()
+
+
+if __name__ == "__main__":
+    _probe(json.loads(sys.argv[1]))

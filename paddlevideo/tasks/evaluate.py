@@ -1,0 +1,107 @@
+"""The one evaluation: validation while training, `--test`, and the exported program all go through here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import paddle
+from tqdm import tqdm
+
+from paddlevideo.loader.dataloader import ClipLoader
+from paddlevideo.metrics.topk import Metric
+from paddlevideo.utils import dist, files
+from paddlevideo.utils.log import logger, on_terminal
+
+Scorer = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores of every readable sample of a split, in data set order, and the figures made from them.
+
+    Attributes:
+        figures: {"top1": 0..1, ...} from the metric.
+        index: [N] positions in the data set.
+        labels: [N] class ids.
+        scores: [N, K] view-averaged scores.
+        total: samples in the data set, readable or not.
+        seconds: wall time of this rank.
+    """
+
+    figures: dict[str, float]
+    index: np.ndarray
+    labels: np.ndarray
+    scores: np.ndarray
+    total: int
+    seconds: float
+
+
+def scorer(model: Any) -> Scorer:
+    """Scores by a model in evaluation mode: [N, ...] array -> [N, K] float32."""
+
+    def score(imgs: np.ndarray) -> np.ndarray:
+        model.eval()
+        with paddle.no_grad():
+            return model.scores(paddle.to_tensor(imgs)).astype("float32").numpy()
+
+    return score
+
+
+def evaluate(
+    score: Scorer,
+    loader: ClipLoader,
+    metric: Metric,
+    *,
+    title: str,
+    max_iters: int | None = None,
+    say: Callable[[int, int], None] | None = None,
+) -> Evaluation:
+    """Scores every sample of a loader once and computes the metric over all ranks.
+
+    Each rank scores its own part, without padding; the parts are joined at the end. So the figure does not depend on
+    the number of ranks, the batch size or a short last batch.
+
+    Args:
+        title: what the progress bar says.
+        max_iters: stop after so many batches (a trial run; the figures then cover those only).
+        say: called with (batch number, batches) for plain progress lines.
+    """
+    started = time.perf_counter()
+    parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    batches = len(loader) if max_iters is None else min(len(loader), max_iters)
+    bar = tqdm(total=batches, desc=title, unit="batch", leave=False, disable=not on_terminal() or dist.rank() > 0)
+    with bar:
+        for number, batch in enumerate(loader.epoch(0), 1):
+            parts.append((batch["index"], batch["label"], score(batch["imgs"])))
+            bar.update()
+            if say is not None:
+                say(number, batches)
+            if number >= batches:
+                break
+    joined = [part for rank_parts in dist.gather_objects(parts) for part in rank_parts]
+    index, labels, scores = _in_order(joined)
+    metric.update(scores, labels)
+    return Evaluation(metric.result(), index, labels, scores, loader.size, time.perf_counter() - started)
+
+
+def _in_order(parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    if not parts:
+        return np.zeros(0, "int64"), np.zeros(0, "int64"), np.zeros((0, 1), "float32")
+    index, labels, scores = (np.concatenate(column) for column in zip(*parts))
+    order = np.argsort(index, kind="stable")
+    return index[order], labels[order], scores[order]
+
+
+def report_failures(loader: ClipLoader, split: str, output: Path) -> None:
+    """Says how many samples could not be read, and writes their list beside the checkpoints."""
+    failures = {failure.path: failure for part in dist.gather_objects(loader.failures) for failure in part}
+    if not failures or dist.rank() > 0:
+        return
+    listing = output / f"unreadable_{split}.txt"
+    files.write_text(listing, "".join(f"{item.path}\t{item.reason}\n" for item in failures.values()))
+    logger.info(f"{len(failures)} of {loader.size} {split} samples were unreadable; they are listed in {listing}")

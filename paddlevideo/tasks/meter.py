@@ -1,0 +1,117 @@
+"""Running figures of an epoch, the log lines made from them, and the time that is left."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections.abc import Mapping
+
+import paddle
+
+
+class Meter:
+    """Averages over the clips of an epoch. Values stay on the device until a line is wanted, so steps do not wait."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, paddle.Tensor | float] = {}
+        self.clips = 0
+        self.batches = 0
+        self.batch_seconds = 0.0
+        self.reader_seconds = 0.0
+
+    def add(self, values: Mapping[str, paddle.Tensor], clips: int) -> None:
+        """Adds the mean values of one batch of `clips` clips."""
+        for name, value in values.items():
+            self._sums[name] = self._sums.get(name, 0.0) + value.detach().astype("float32") * clips
+        self.clips += clips
+
+    def add_time(self, batch: float, reader: float) -> None:
+        """Adds the seconds of one batch, and the part of them spent waiting for data."""
+        self.batches += 1
+        self.batch_seconds += batch
+        self.reader_seconds += reader
+
+    def averages(self) -> dict[str, float]:
+        """Means over the clips so far."""
+        return {name: float(paddle.to_tensor(total).item()) / max(1, self.clips) for name, total in self._sums.items()}
+
+
+class Clock:
+    """Time left, from the speed of this process's own steps and validations."""
+
+    def __init__(self, steps: int, validations: int) -> None:
+        self.steps_left, self.validations_left = steps, validations
+        self._step_seconds: list[float] = []
+        self._validation_seconds: list[float] = []
+
+    def step(self, seconds: float) -> None:
+        self.steps_left -= 1
+        self._step_seconds.append(seconds)
+
+    def validation(self, seconds: float) -> None:
+        self.validations_left -= 1
+        self._validation_seconds.append(seconds)
+
+    def eta(self) -> str:
+        """H:MM:SS for the rest of the run. The first steps (warm-up) do not count once there are others."""
+        recent = self._step_seconds[2:][-500:] or self._step_seconds
+        left = self.steps_left * _mean(recent) + self.validations_left * _mean(self._validation_seconds)
+        return str(datetime.timedelta(seconds=int(left)))
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values) if values else 0.0
+
+
+def train_line(
+    epoch: int, epochs: int, step: int, figures: Mapping[str, float], lr: float, cost: Meter, eta: str
+) -> str:
+    """The line PaddleVideo prints every log_interval steps. `epoch` counts from 1."""
+    return (
+        f"epoch:[{epoch:>3d}/{epochs:<3d}] train step:{step:<4d} {_values(figures, lr)} "
+        f"{_costs(cost)}, eta: {eta}{memory()}"
+    )
+
+
+def _values(figures: Mapping[str, float], lr: float) -> str:
+    rest = " ".join(f"{name}: {value:.5f}" for name, value in figures.items() if name != "loss")
+    return f"loss: {figures['loss']:7.5f} lr: {lr:.6f} {rest}"
+
+
+def _costs(cost: Meter) -> str:
+    batches, seconds = max(1, cost.batches), max(1e-9, cost.batch_seconds)
+    return (
+        f"batch_cost: {seconds / batches:.5f} sec, reader_cost: {cost.reader_seconds / batches:.5f} sec, "
+        f"ips: {cost.clips / seconds:.5f} instance/sec"
+    )
+
+
+def epoch_line(epoch: int, phase: str, figures: Mapping[str, float], cost: Meter) -> str:
+    """The line at the end of an epoch or a validation. `epoch` counts from 1."""
+    averages = " ".join(f"{name}_avg: {value:.5f}" for name, value in figures.items())
+    batches, seconds = max(1, cost.batches), max(1e-9, cost.batch_seconds)
+    return (
+        f"END epoch:{epoch:<3d} {phase} {averages} avg_batch_cost: {seconds / batches:.5f} sec, "
+        f"avg_reader_cost: {cost.reader_seconds / batches:.5f} sec, batch_cost_sum: {seconds:.5f} sec, "
+        f"avg_ips: {cost.clips / seconds:.5f} instance/sec."
+    )
+
+
+def memory() -> str:
+    """Device memory, where the device counts it."""
+    if not paddle.is_compiled_with_cuda():
+        return ""
+    reserved, allocated = paddle.device.cuda.max_memory_reserved(), paddle.device.cuda.max_memory_allocated()
+    return f", max_mem_reserved: {reserved / 2**20:.2f} MB max_mem_allocated: {allocated / 2**20:.2f} MB"
+
+
+class Stopwatch:
+    """Seconds since it was last asked."""
+
+    def __init__(self) -> None:
+        self._at = time.perf_counter()
+
+    def lap(self) -> float:
+        now = time.perf_counter()
+        seconds, self._at = now - self._at, now
+        return seconds

@@ -1,0 +1,216 @@
+"""Prediction with an exported program: the pipeline that was tested, on a file or a folder of videos."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import yaml
+
+from paddlevideo import config, yaml_tree
+from paddlevideo.loader.clip import Clip
+from paddlevideo.loader.dataloader import ClipLoader
+from paddlevideo.loader.pipelines.decode import VideoDecoder
+from paddlevideo.loader.pipelines.pipeline import Pipeline
+from paddlevideo.tasks import schema
+from paddlevideo.tasks.engine import Engine, EngineOptions, safe_options
+from paddlevideo.tasks.labels import read_labels
+from paddlevideo.tasks.meter import Stopwatch
+from paddlevideo.tasks.run import input_shape, num_classes, pipeline_of
+from paddlevideo.tasks.schema import RootSection
+from paddlevideo.utils import files
+from paddlevideo.utils.errors import UserError
+
+VIDEO_SUFFIXES = (".avi", ".mp4", ".mkv", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".ts")
+
+
+@dataclass(frozen=True)
+class Exported:
+    """An exported model: its files, and how its clips are prepared and its scores read."""
+
+    model_file: Path
+    params_file: Path
+    pipeline: Pipeline
+    labels: list[str] | None
+    score_kind: Literal["logits", "probabilities"]
+    onednn: bool | None
+
+    def probabilities(self, scores: np.ndarray) -> np.ndarray:
+        """Softmax over classes, unless the program has done it: [N, K] -> [N, K]."""
+        if self.score_kind == "probabilities":
+            return scores
+        powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+        return powers / powers.sum(axis=1, keepdims=True)
+
+
+def open_exported(model: Path, params: Path | None, cfg: RootSection | None) -> Exported:
+    """Finds an exported model by its folder or its program file.
+
+    What the manifest beside it says can be replaced by a config (PIPELINE.test, DATASET.labels); a program without a
+    manifest, as PaddleVideo writes them, needs one.
+
+    Raises:
+        UserError: no program, several, or one without manifest and config.
+    """
+    model_file, manifest = _locate(model)
+    params_file = params or model_file.with_suffix(".pdiparams")
+    if cfg is None and manifest is None:
+        raise UserError(f"{model_file}: there is no manifest beside it; give its config with --config")
+    said = manifest or {}
+    own_labels = cfg is not None and cfg.DATASET.labels is not None
+    return Exported(
+        model_file,
+        params_file,
+        pipeline_of(cfg, "test") if cfg else _pipeline_from(said, model_file),
+        read_labels(cfg.DATASET.labels, num_classes(cfg)) if cfg and own_labels else said.get("labels"),
+        said.get("score_kind") or cfg.MODEL.target.score_kind,  # type: ignore[union-attr]
+        said.get("engine", {}).get("onednn"),
+    )
+
+
+def _locate(model: Path) -> tuple[Path, dict[str, Any] | None]:
+    """The program file and its manifest, if any."""
+    if model.is_dir():
+        manifests = sorted(model.glob("*.manifest.json"))
+        if len(manifests) != 1:
+            found = ", ".join(file.name for file in manifests) or "none"
+            raise UserError(f"{model}: expected one exported model (*.manifest.json), found {found}; name its file")
+        manifest = _read_manifest(manifests[0])
+        return model / manifest["model_file"], manifest
+    if not model.is_file():
+        raise UserError(f"{model}: there is no such file; export a model first (tools/export_model.py)")
+    beside = model.parent / f"{model.stem}.manifest.json"
+    return model, _read_manifest(beside) if beside.is_file() else None
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: not a readable manifest ({error}); export the model again") from None
+    if not isinstance(manifest, dict) or not {"model_file", "config", "labels", "score_kind"} <= set(manifest):
+        raise UserError(f"{path}: not a manifest of this program; export the model again")
+    return manifest
+
+
+def _pipeline_from(manifest: dict[str, Any], file: Path) -> Pipeline:
+    text = yaml.safe_dump(manifest["config"]["PIPELINE"]["test"])
+    return config.resolve(yaml_tree.parse(text, f"{file.name}'s manifest"), Pipeline, schema.IGNORED).root
+
+
+class FileList:
+    """Videos without labels, as a data set."""
+
+    on_error = "skip"
+
+    def __init__(self, paths: list[Path]) -> None:
+        self.paths = paths
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def clip(self, index: int) -> Clip:
+        """The video at `index`, not opened yet."""
+        return Clip(path=str(self.paths[index]))
+
+
+def find_videos(path: Path) -> list[Path]:
+    """A file itself, or every video below a folder, sorted by path. Raises UserError when there is none."""
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise UserError(f"{path}: there is no such file or folder")
+    found = sorted(file for file in path.rglob("*") if file.suffix.lower() in VIDEO_SUFFIXES and file.is_file())
+    if not found:
+        raise UserError(f"{path}: there is no video in this folder ({', '.join(VIDEO_SUFFIXES)})")
+    return found
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The classes of one video, likeliest first."""
+
+    file: str
+    classes: list[int]
+    scores: list[float]
+    labels: list[str]
+
+    def record(self) -> dict[str, Any]:
+        """The entry of a results file."""
+        rows = zip(self.classes, self.labels, self.scores)
+        topk = [{"class_id": number, "label": label, "score": score} for number, label, score in rows]
+        return {"file": self.file, "topk": topk}
+
+    def lines(self) -> list[str]:
+        """PaddleVideo's lines, and the names."""
+        k = len(self.classes)
+        return [
+            f"Current video file: {self.file}",
+            f"\ttop-{k} class: {self.classes}",
+            f"\ttop-{k} score: {self.scores}",
+            f"\ttop-{k} label: {', '.join(self.labels)}",
+        ]
+
+
+class Predictor:
+    """Predicts videos in batches with an exported model."""
+
+    def __init__(self, exported: Exported, options: EngineOptions, batch_size: int = 1, workers: int = 0) -> None:
+        if batch_size < 1:
+            raise UserError(f"--batch_size must be at least 1, got {batch_size}")
+        self.exported, self.batch_size, self.workers = exported, batch_size, workers
+        shape = input_shape(exported.pipeline)
+        if options.onednn is None and options.precision == "fp32" and exported.onednn is not None:
+            settled = EngineOptions(**{**options.__dict__, "onednn": exported.onednn})
+        else:
+            settled = safe_options(exported.model_file, exported.params_file, options, [batch_size, *shape])
+        self.engine = Engine(exported.model_file, exported.params_file, settled)
+        self.failures: list[Any] = []
+        self._seconds = {"preparing": 0.0, "inference": 0.0}
+        self._videos = 0
+
+    def predict(self, paths: list[Path], top_k: int = 1) -> Iterable[Prediction]:
+        """Yields a prediction for each readable video, in order; the others are in `failures` afterwards."""
+        pipeline = self.exported.pipeline.with_decode(VideoDecoder())
+        with ClipLoader(FileList(paths), pipeline, batch_size=self.batch_size, num_workers=self.workers) as loader:
+            watch = Stopwatch()
+            for batch in loader.epoch(0):
+                self._seconds["preparing"] += watch.lap()
+                chances = self.exported.probabilities(self.engine(batch["imgs"]))
+                self._seconds["inference"] += watch.lap()
+                self._videos += len(chances)
+                for file, row in zip(batch["files"], chances):
+                    yield self._prediction(file, row, top_k)
+            self.failures = list(loader.failures)
+
+    def timing(self) -> list[str]:
+        """Lines about the time each video took, the first batch's one-off costs included."""
+        count = max(1, self._videos)
+        stages = [f"{stage}: {1000 * total / count:.1f} ms a video" for stage, total in self._seconds.items()]
+        return [f"{self._videos} videos in batches of {self.batch_size}", *stages]
+
+    def _prediction(self, file: str, row: np.ndarray, top_k: int) -> Prediction:
+        order = np.argsort(-row, kind="stable")[: min(top_k, len(row))]
+        names = self.exported.labels or [str(i) for i in range(len(row))]
+        return Prediction(file, [int(i) for i in order], [float(row[i]) for i in order], [names[i] for i in order])
+
+
+def write_results(predictions: list[Prediction], path: Path) -> None:
+    """Writes predictions as .json (a list of {file, topk}) or .csv (a row for each file and rank)."""
+    if path.suffix == ".json":
+        text = json.dumps([item.record() for item in predictions], indent=1, ensure_ascii=False) + "\n"
+    else:
+        buffer = io.StringIO()
+        writer = csv.writer(buffer, lineterminator="\n")
+        writer.writerow(["file", "rank", "class_id", "label", "score"])
+        for item in predictions:
+            for rank, row in enumerate(zip(item.classes, item.labels, item.scores), 1):
+                writer.writerow([item.file, rank, *row])
+        text = buffer.getvalue()
+    files.write_text(path, text)

@@ -1,0 +1,118 @@
+"""What the commands share: making the model and the loaders that a config describes, and checking that they fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from paddle import nn
+
+from paddlevideo.config import Spec
+from paddlevideo.loader.clip import Clip
+from paddlevideo.loader.dataloader import ClipLoader
+from paddlevideo.loader.pipelines.pipeline import Pipeline
+from paddlevideo.modeling import weights
+from paddlevideo.tasks.schema import RootSection, Split
+from paddlevideo.utils import dist
+from paddlevideo.utils.errors import UserError
+from paddlevideo.utils.log import logger
+
+BLANK_SIZE = (256, 340)  # height and width of the blank video that shows a pipeline's output shape
+
+
+def build_model(cfg: RootSection, pretrained: bool = True) -> Any:
+    """The model of MODEL, with the backbone's `pretrained` file loaded into it unless `pretrained` is False."""
+    model = cfg.MODEL.build()
+    path = getattr(model.backbone, "pretrained", None)
+    if pretrained and path:
+        for line in weights.load_pretrained(model.backbone, path):
+            logger.info(line)
+    return model
+
+
+def load_weights(model: nn.Layer, path: str | Path, new_head: bool = False) -> None:
+    """Loads a checkpoint strictly, logging what was done."""
+    for line in weights.load_weights(model, path, new_head=new_head):
+        logger.info(line)
+
+
+def pipeline_of(cfg: RootSection, split: Split) -> Pipeline:
+    """PIPELINE.<split>, which must be there."""
+    pipeline = getattr(cfg.PIPELINE, split)
+    if pipeline is None:
+        raise UserError(f"PIPELINE.{split} is missing from the config; this command needs it")
+    return pipeline
+
+
+def build_loader(cfg: RootSection, split: Split, seed: int) -> ClipLoader:
+    """The loader of one split for this rank; its labels are checked against the model's classes."""
+    spec: Spec | None = getattr(cfg.DATASET, split)
+    if spec is None:
+        raise UserError(f"DATASET.{split} is missing from the config; this command needs it")
+    dataset = spec.build()
+    dataset.check_labels(num_classes(cfg))
+    return ClipLoader(
+        dataset,
+        pipeline_of(cfg, split),
+        batch_size=cfg.DATASET.batch_of(split),
+        num_workers=cfg.DATASET.workers_of(split),
+        seed=seed,
+        shuffle=split == "train",
+        drop_last=split == "train",
+        rank=dist.rank(),
+        world_size=dist.world_size(),
+    )
+
+
+def num_classes(cfg: RootSection) -> int:
+    """Classes of the model's head, before it is built."""
+    return cfg.MODEL.arguments["head"].arguments["num_classes"]
+
+
+class BlankVideo:
+    """A black video of any length, for trying a pipeline without a file."""
+
+    num_frames = 300
+
+    def read(self, indices: Any) -> np.ndarray:
+        """Zeros [len(indices), 256, 340, 3]."""
+        return np.zeros((len(indices), *BLANK_SIZE, 3), "uint8")
+
+
+def blank_decode(clip: Clip, rng: np.random.Generator) -> Clip:
+    """A decode step that opens no file."""
+    source = BlankVideo()
+    return Clip(path=clip.path, label=clip.label, source=source, num_frames=source.num_frames)
+
+
+def input_shape(pipeline: Pipeline) -> list[int]:
+    """Shape of the array that a pipeline gives the model for one video, found by running it on a blank one."""
+    clip = pipeline.with_decode(blank_decode)(Clip("a blank video"), np.random.default_rng(0))
+    return list(clip.array().shape)
+
+
+def check_fit(cfg: RootSection, model: Any, split: Split) -> list[int]:
+    """Checks that the clips of a split fit the model, before the first step. Returns the shape of one clip.
+
+    Raises:
+        UserError: the pipeline's frames, channels or axes are not what the model takes.
+    """
+    try:
+        shape = input_shape(pipeline_of(cfg, split))
+    except ValueError as error:
+        raise UserError(f"PIPELINE.{split}: {error}") from None
+    try:
+        model.check_frames([1, *shape])
+    except ValueError as error:
+        raise UserError(f"PIPELINE.{split} and MODEL do not fit: {error}") from None
+    return shape
+
+
+def check_all_fit(cfg: RootSection) -> None:
+    """`check_fit` for every split that has a pipeline."""
+    model = cfg.MODEL.build()
+    splits: tuple[Split, ...] = ("train", "valid", "test")
+    for split in splits:
+        if getattr(cfg.PIPELINE, split) is not None:
+            check_fit(cfg, model, split)

@@ -1,0 +1,65 @@
+"""--test: a checkpoint on the test split."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+from paddlevideo.config import Resolved
+from paddlevideo.tasks import export
+from paddlevideo.tasks.engine import Engine, EngineOptions, safe_options
+from paddlevideo.tasks.evaluate import Evaluation, Scorer, evaluate, report_failures, scorer
+from paddlevideo.tasks.run import build_loader, build_model, check_fit, load_weights
+from paddlevideo.tasks.schema import RootSection
+from paddlevideo.utils import dist
+from paddlevideo.utils.errors import UserError
+from paddlevideo.utils.log import logger, on_terminal
+
+
+def test(
+    resolved: Resolved[RootSection],
+    weights: str,
+    engine: Literal["model", "inference"] = "model",
+    seed: int = 1234,
+    max_iters: int | None = None,
+) -> Evaluation:
+    """Evaluates `weights` with PIPELINE.test and METRIC, and logs the figures with their denominator.
+
+    Raises:
+        UserError: the split, the weights or their fit are wrong, or no sample could be read.
+    """
+    cfg = resolved.root
+    metric = cfg.METRIC.build()
+    with build_loader(cfg, "test", seed) as loader:
+        model = build_model(cfg, pretrained=False)
+        load_weights(model, weights)
+        shape = check_fit(cfg, model, "test")
+        score = (
+            scorer(model) if engine == "model" else _engine(resolved, weights, [cfg.DATASET.test_batch_size, *shape])
+        )
+
+        def say(number: int, total: int) -> None:
+            if not on_terminal() and (number % metric.log_interval == 0 or number == total):
+                logger.info(f"[TEST] Processing batch {number}/{total} ...")
+
+        result = evaluate(score, loader, metric, title="testing", max_iters=max_iters, say=say)
+        report_failures(loader, "test", cfg.output)
+    if not len(result.index):
+        raise UserError(f"none of the {result.total} test samples could be read; there is no figure")
+    figures = ", ".join(f"avg_acc{name.removeprefix('top')}={value}" for name, value in result.figures.items())
+    logger.info(f"[TEST] finished, {figures}")
+    logger.info(f"[TEST] on {len(result.index)} of {result.total} samples, in {result.seconds:.1f} s")
+    return result
+
+
+def _engine(resolved: Resolved[RootSection], weights: str, shape: list[int]) -> Scorer:
+    """The exported program as what computes the scores; it is made for this run and checked against the model."""
+    if dist.world_size() > 1:
+        raise UserError("--engine inference runs in one process; leave out paddle.distributed.launch")
+    with tempfile.TemporaryDirectory() as folder:
+        program = export.export(resolved, Path(weights), Path(folder))
+        params = program.with_suffix(".pdiparams")
+        options = EngineOptions(cpu_threads=int(os.environ["OMP_NUM_THREADS"]))
+        return Engine(program, params, safe_options(program, params, options, shape))

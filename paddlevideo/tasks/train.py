@@ -1,0 +1,313 @@
+"""Training: a plain loop. Each epoch trains, evaluates, keeps the best, and saves, in that order."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import paddle
+from tqdm import tqdm
+
+from paddlevideo.config import Resolved
+from paddlevideo.loader.dataloader import Batch, ClipLoader
+from paddlevideo.solver.lr import Progress
+from paddlevideo.solver.optimizer import build_optimizer
+from paddlevideo.tasks import checkpoint
+from paddlevideo.tasks.checkpoint import Checkpoints, TrainState
+from paddlevideo.tasks.evaluate import evaluate, report_failures, scorer
+from paddlevideo.tasks.meter import Clock, Meter, Stopwatch, epoch_line, train_line
+from paddlevideo.tasks.precision import Precision
+from paddlevideo.tasks.run import build_loader, build_model, check_fit, load_weights
+from paddlevideo.tasks.scalars import Scalars
+from paddlevideo.tasks.schema import RootSection
+from paddlevideo.utils import dist, seed
+from paddlevideo.utils.errors import UserError
+from paddlevideo.utils.log import file_only, logger, on_terminal
+from paddlevideo.utils.signals import Stopped, StopRequest
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """What the command line adds to a config.
+
+    Attributes:
+        validate: evaluate on the valid split while training; without it no best model is kept.
+        weights: a checkpoint to fine-tune from (model only).
+        resume: "auto", or the prefix of a checkpoint, to continue from.
+        max_iters: stop every epoch and validation after so many batches, for a trial run.
+    """
+
+    validate: bool = False
+    weights: str | None = None
+    resume: str | None = None
+    seed: int = 1234
+    max_iters: int | None = None
+    amp: bool = False
+    amp_level: str | None = None
+
+
+class Trainer:
+    """One training run on this rank."""
+
+    def __init__(self, resolved: Resolved[RootSection], options: TrainOptions) -> None:
+        self.cfg, self.data, self.options = resolved.root, resolved.data, options
+        if self.cfg.OPTIMIZER is None:
+            raise UserError("OPTIMIZER is missing from the config; training needs it")
+        self.section = self.cfg.OPTIMIZER
+        self.checkpoints = Checkpoints(self.cfg.output, self.cfg.model_name)
+        self.loader = build_loader(self.cfg, "train", options.seed)
+        self.valid = build_loader(self.cfg, "valid", options.seed) if options.validate else None
+        self.group = accumulation(self.cfg)
+        seed.seed_model(options.seed)
+        self.net = build_model(self.cfg, pretrained=options.weights is None and not self._resumes())
+        for split in ("train", "valid") if options.validate else ("train",):
+            check_fit(self.cfg, self.net, split)  # type: ignore[arg-type]
+        self.precision = Precision(options.amp, options.amp_level)
+        self.optimizer = build_optimizer(self.section, self.net, multi_precision=self.precision.level == "O2")
+        self.net, self.optimizer = self.precision.decorate(self.net, self.optimizer)
+        self.state = self._start_state()
+        self.parallel = paddle.DataParallel(self.net) if dist.world_size() > 1 else self.net
+        self.scalars = Scalars(self.cfg.log_dir if dist.rank() == 0 else None)
+
+    def _resumes(self) -> bool:
+        return bool(self.options.resume or self.cfg.resume_epoch)
+
+    def _start_state(self) -> TrainState:
+        """A fresh state, that of a checkpoint, or a fresh one on given weights."""
+        options = self.options
+        if self._resumes() and options.weights:
+            raise UserError("--weights starts a new run and resume continues one; give one of them")
+        state = self._resume() if self._resumes() else None
+        if state is None and options.weights:
+            logger.info(f"Finetune from checkpoint: {options.weights}")
+            load_weights(self.net, options.weights, new_head=True)
+        if state is not None and state.seed != options.seed:
+            raise UserError(f"the run to resume used --seed {state.seed}; resume with the same, not {options.seed}")
+        return state or TrainState(seed=options.seed)
+
+    def _resume(self) -> TrainState | None:
+        wanted = self.options.resume
+        if wanted == "auto":
+            return self._resume_newest()
+        if wanted is None:
+            prefix = self.checkpoints.epoch(self.cfg.resume_epoch)
+        else:
+            prefix = Path(wanted.removesuffix(".pdparams").removesuffix(".pdopt"))
+        return self._restore(prefix)
+
+    def _resume_newest(self) -> TrainState | None:
+        for prefix in self.checkpoints.newest_first():
+            try:
+                return self._restore(prefix)
+            except UserError as error:
+                logger.info(f"{error}; trying the checkpoint before it")
+        logger.info(f"--resume auto: there is nothing to resume in {self.cfg.output}; starting from the beginning")
+        return None
+
+    def _restore(self, prefix: Path) -> TrainState:
+        state = checkpoint.resume(prefix, self.net, self.optimizer, self.precision.scaler)
+        logger.info(f"Resume from checkpoint: {prefix} (epoch {state.epoch + 1}, step {state.step})")
+        return state
+
+    # --- the loop -----------------------------------------------------------------------------------------------------
+
+    def run(self) -> TrainState:
+        """Trains to the last epoch. A signal saves and raises Stopped."""
+        batches, epochs = self._batches(), self.cfg.epochs
+        self.clock = Clock(
+            max(0, (epochs - self.state.epoch) * batches - self.state.step),
+            sum(self._validates(epoch) for epoch in range(self.state.epoch, epochs)),
+        )
+        if self.state.epoch >= epochs:
+            logger.info(f"all {epochs} epochs are done already; raise `epochs` to train on")
+        with StopRequest() as stop:
+            for epoch in range(self.state.epoch, epochs):
+                self.train_epoch(epoch, stop)
+                self.end_epoch(epoch)
+        logger.info(f"training {self.cfg.model_name} finished")
+        report_failures(self.loader, "train", self.cfg.output)
+        if self.valid is not None:
+            report_failures(self.valid, "valid", self.cfg.output)
+        return self.state
+
+    def close(self) -> None:
+        """Ends the loaders' processes and the scalar file."""
+        for loader in (self.loader, self.valid):
+            if loader is not None:
+                loader.close()
+        self.scalars.close()
+
+    def _batches(self) -> int:
+        return min(len(self.loader), self.options.max_iters or len(self.loader))
+
+    def _validates(self, epoch: int) -> bool:
+        due = epoch % self.cfg.val_interval == 0 or epoch == self.cfg.epochs - 1
+        return self.valid is not None and due
+
+    def train_epoch(self, epoch: int, stop: StopRequest) -> None:
+        """Trains on the batches of one zero-based epoch that are still to come."""
+        total, meter, recent, watch = self._batches(), Meter(), Meter(), Stopwatch()
+        first = self.state.step
+        title = f"epoch {epoch + 1}/{self.cfg.epochs}"
+        hidden = not on_terminal() or dist.rank() > 0
+        with tqdm(total=total, initial=first, desc=title, unit="batch", leave=False, disable=hidden) as bar:
+            for group in self._groups(epoch, first, total):
+                reader, lr = watch.lap(), self._lr(epoch)
+                for position, batch in enumerate(group):
+                    seed.seed_step(self.options.seed, dist.rank(), epoch * total + self.state.step)
+                    values = self._forward_backward(batch, len(group), last=position == len(group) - 1)
+                    self.state.step += 1
+                    for each in (meter, recent):
+                        each.add(values, len(batch["label"]))
+                self._update()
+                cost = reader + watch.lap()
+                for _ in group:
+                    for each in (meter, recent):
+                        each.add_time(cost / len(group), reader / len(group))
+                    self.clock.step(cost / len(group))
+                bar.update(len(group))
+                if self._log_due(len(group)):
+                    self._log_step(epoch, lr, recent, bar)
+                    recent = Meter()
+                if stop.number is not None:
+                    self._save_and_stop(stop.number)
+        logger.info(epoch_line(epoch + 1, "train", meter.averages(), meter))
+        self.scalars.add("train", meter.averages(), (epoch + 1) * total)
+
+    def _groups(self, epoch: int, first: int, total: int) -> Iterator[list[Batch]]:
+        """The batches of each optimizer step: `group` of them, fewer at the end of the epoch."""
+        group: list[Batch] = []
+        for number, batch in enumerate(self.loader.epoch(epoch, start_batch=first), first + 1):
+            group.append(batch)
+            if len(group) == self.group or number == total:
+                yield group
+                group = []
+            if number == total:
+                return
+        if group:
+            yield group
+
+    def _lr(self, epoch: int) -> float:
+        lr = self.section.lr(Progress(epoch, self.state.step, self._batches()))
+        self.optimizer.set_lr(lr)
+        return lr
+
+    def _forward_backward(self, batch: Batch, group: int, last: bool) -> dict[str, paddle.Tensor]:
+        """Adds one micro-step's gradients. Ranks exchange them on the last micro-step of a group only."""
+        waits = contextlib.nullcontext() if last or dist.world_size() == 1 else self.parallel.no_sync()
+        tensors = {key: paddle.to_tensor(batch[key]) for key in ("imgs", "label")}
+        self.parallel.train()
+        with waits:
+            with self.precision.cast():
+                logits = self.parallel(tensors)
+                loss = self.net.loss(logits, tensors)
+            self.precision.scaler.scale(loss / group if group > 1 else loss).backward()
+        return {"loss": loss, **self.net.accuracy(logits, tensors)}
+
+    def _update(self) -> None:
+        self.precision.scaler.step(self.optimizer)
+        self.precision.scaler.update()
+        self.optimizer.clear_grad()
+
+    def _log_due(self, steps: int) -> bool:
+        """Whether one of the last `steps` batches was a multiple of log_interval."""
+        every = self.cfg.log_interval
+        return (self.state.step - 1) // every != (self.state.step - 1 - steps) // every
+
+    def _log_step(self, epoch: int, lr: float, recent: Meter, bar: Any) -> None:
+        figures = recent.averages()
+        if figures["loss"] != figures["loss"]:
+            raise UserError(
+                f"the loss is not a number in epoch {epoch + 1}, step {self.state.step}; nothing was saved since the "
+                "last checkpoint. Lower OPTIMIZER.learning_rate or set OPTIMIZER.grad_clip"
+            )
+        line = train_line(epoch + 1, self.cfg.epochs, self.state.step - 1, figures, lr, recent, self.clock.eta())
+        (logger.info if bar.disable else file_only)(line)
+        bar.set_postfix_str(f"loss {figures['loss']:.3f} top1 {figures['top1']:.3f} eta {self.clock.eta()}")
+        self.scalars.add("step", {**figures, "lr": lr}, epoch * self._batches() + self.state.step)
+
+    # --- after an epoch -----------------------------------------------------------------------------------------------
+
+    def end_epoch(self, epoch: int) -> None:
+        """Evaluates, keeps the best model, and saves, as the intervals say."""
+        dist.average_batch_norm(self.net)
+        self.state.epoch, self.state.step = epoch + 1, 0
+        if self._validates(epoch):
+            top1 = self.validate(epoch)
+            if top1 > self.state.best_top1:
+                self.state.best_top1, self.state.best_epoch = top1, epoch + 1
+                self._save(self.checkpoints.best())
+                logger.info(f"Already save the best model (top1 acc){int(top1 * 10000) / 10000}")
+        if epoch % self.cfg.save_interval == 0 or epoch == self.cfg.epochs - 1:
+            self._save(self.checkpoints.epoch(epoch + 1))
+            if dist.rank() == 0:
+                self.checkpoints.remove_inside()
+        dist.barrier()
+
+    def validate(self, epoch: int) -> float:
+        """Top-1 on the valid split, 0..1."""
+        assert self.valid is not None
+        with self.precision.cast():
+            result = evaluate(
+                scorer(self.net),
+                self.valid,
+                self.cfg.METRIC.build(),
+                title=f"validating after epoch {epoch + 1}",
+                max_iters=self.options.max_iters,
+            )
+        self.clock.validation(result.seconds)
+        if not len(result.index):
+            raise UserError("no sample of DATASET.valid could be read; there is nothing to choose the best model by")
+        meter = Meter()
+        meter.clips = len(result.index)
+        meter.add_time(result.seconds, 0.0)
+        logger.info(epoch_line(epoch + 1, "val", result.figures, meter))
+        self.scalars.add("val", result.figures, (epoch + 1) * self._batches())
+        return next(iter(result.figures.values()))
+
+    def _save(self, prefix: Path) -> None:
+        if dist.rank() == 0:
+            checkpoint.save(prefix, self.net, self.optimizer, self.precision.scaler, self.state, self.data)
+
+    def _save_and_stop(self, number: int) -> None:
+        """Saves inside the epoch. The weights are equal on all ranks after a step, so rank 0 needs nobody's help."""
+        prefix = self.checkpoints.inside(self.state)
+        self._save(prefix)
+        if dist.rank() == 0:
+            self.checkpoints.remove_inside(keep=prefix)
+        logger.info(f"stopped in epoch {self.state.epoch + 1} after step {self.state.step}; saved {prefix}.pdparams")
+        logger.info("continue with the same command and --resume auto")
+        raise Stopped(number)
+
+
+def accumulation(cfg: RootSection) -> int:
+    """Batches a process trains on for one optimizer step."""
+    if cfg.GRADIENT_ACCUMULATION is None:
+        return 1
+    wanted, together = cfg.GRADIENT_ACCUMULATION.global_batch_size, cfg.DATASET.batch_size * dist.world_size()
+    if wanted % together:
+        raise UserError(
+            f"GRADIENT_ACCUMULATION.global_batch_size: {wanted} is not a multiple of {together} "
+            f"(batch_size {cfg.DATASET.batch_size} x {dist.world_size()} processes)"
+        )
+    return wanted // together
+
+
+def build_loader_sizes(loader: ClipLoader) -> str:
+    """One line about a split, for the log."""
+    return f"{loader.size} clips, {len(loader)} batches of {loader.batch_size}"
+
+
+def train(resolved: Resolved[RootSection], options: TrainOptions) -> TrainState:
+    """Runs a training from config to last checkpoint."""
+    trainer = Trainer(resolved, options)
+    logger.info(f"train: {build_loader_sizes(trainer.loader)} on {dist.world_size()} process(es)")
+    if trainer.valid is not None:
+        logger.info(f"valid: {build_loader_sizes(trainer.valid)}")
+    try:
+        return trainer.run()
+    finally:
+        trainer.close()

@@ -1,0 +1,69 @@
+"""Process settings that must be made before Paddle is imported, some of them before Python itself starts.
+
+On a CPU, Paddle's own defaults use one thread, take MKL's slow path on AMD processors and return every large buffer to
+the system after use; together these cost about a factor of four (README, "Speed on a CPU").
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+# glibc reads these once, at process start: keep buffers up to 4 GiB in the heap instead of mapping each anew.
+MALLOC = "glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=8589934592:glibc.malloc.top_pad=268435456"
+STARTED = "PADDLEVIDEO_RESTARTED"
+
+
+def settings(cpu_threads: int | None = None, legacy_program: bool = False) -> dict[str, str]:
+    """The variables to set. What the user has set already wins, except over an explicit `cpu_threads`.
+
+    Args:
+        cpu_threads: threads for the math libraries; None means all cores, shared by the ranks on this machine.
+        legacy_program: let Paddle 3 write the older .pdmodel programs (Paddle reads the switch at import).
+    """
+    ranks = int(os.environ.get("PADDLE_LOCAL_SIZE") or os.environ.get("PADDLE_TRAINERS_NUM") or 1)
+    threads = str(cpu_threads or os.environ.get("OMP_NUM_THREADS") or max(1, cores() // ranks))
+    chosen = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
+    if "AuthenticAMD" in _cpu_info():
+        chosen["MKL_DEBUG_CPU_TYPE"] = "5"
+    if sys.platform == "linux":
+        chosen["GLIBC_TUNABLES"] = MALLOC
+    if cpu_threads is None:
+        chosen |= {name: os.environ[name] for name in chosen if name in os.environ}
+    return chosen | ({"FLAGS_enable_pir_api": "0"} if legacy_program else {})
+
+
+def prepare(cpu_threads: int | None = None, legacy_program: bool = False, restart: bool = False) -> None:
+    """Makes the settings. With `restart`, starts this very command again once, for those read at process start.
+
+    Only an entry point that owns its process may ask for `restart`: the process is replaced.
+    """
+    assert "paddle" not in sys.modules, "Paddle has read its settings already"
+    chosen = settings(cpu_threads, legacy_program)
+    late = os.environ.get("GLIBC_TUNABLES") != chosen.get("GLIBC_TUNABLES")
+    os.environ.update(chosen)
+    if restart and late and not os.environ.get(STARTED):
+        os.environ[STARTED] = "1"
+        sys.stdout.flush()
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
+def describe() -> str:
+    """One line saying what was set."""
+    parts = [f"{os.environ.get('OMP_NUM_THREADS', '?')} of {cores()} cores"]
+    parts += ["MKL's AMD path"] if os.environ.get("MKL_DEBUG_CPU_TYPE") == "5" else []
+    parts += ["large buffers kept"] if os.environ.get("GLIBC_TUNABLES") == MALLOC else []
+    return "CPU settings: " + ", ".join(parts)
+
+
+def cores() -> int:
+    """Processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _cpu_info() -> str:
+    try:
+        return Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return ""

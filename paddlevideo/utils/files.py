@@ -1,0 +1,41 @@
+"""Files that are either whole or absent under their final name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from paddlevideo.utils.errors import UserError
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Gives a temporary name beside `path`; when the block ends well, what was written there becomes `path`.
+
+    The bytes are on disk before the name appears. If the block fails, or the process dies, `path` is as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield scratch
+        with scratch.open("rb+") as handle:
+            os.fsync(handle.fileno())
+        scratch.replace(path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror or error}); nothing was changed") from error
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file atomically."""
+    with atomic(path) as scratch:
+        scratch.write_text(text, encoding="utf-8")
+
+
+def write_with(path: Path, write: Callable[[str], object]) -> None:
+    """Lets a library function that takes a file name write `path` atomically."""
+    with atomic(path) as scratch:
+        write(str(scratch))

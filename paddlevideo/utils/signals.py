@@ -1,0 +1,45 @@
+"""Ctrl-C and SIGTERM as a wish that the loop grants at the next safe point."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType, TracebackType
+
+from paddlevideo.utils.log import logger
+
+
+class Stopped(SystemExit):
+    """The run was stopped by a signal after saving; the exit code is 128 + the signal's number."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(128 + number)
+
+
+class StopRequest:
+    """While active, remembers a SIGINT or SIGTERM instead of dying of it. A second one dies at once.
+
+    Outside the main thread signals cannot be caught, and nothing is changed.
+    """
+
+    def __init__(self) -> None:
+        self.number: int | None = None
+        self._before: dict[int, object] = {}
+
+    def __enter__(self) -> StopRequest:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._remember)
+        return self
+
+    def _remember(self, number: int, frame: FrameType | None) -> None:
+        if self.number is not None:
+            raise Stopped(number)
+        self.number = number
+        logger.info(f"{signal.Signals(number).name}: saving after this step (again to leave without saving)")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
