@@ -6,10 +6,15 @@ paddlevideo predict --model_file inference/TSM --input_file video.mp4
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from paddlevideo.cli import launch
 from paddlevideo.utils.errors import UserError
+
+if TYPE_CHECKING:
+    from paddlevideo.tasks.engine import EngineOptions
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -98,9 +103,7 @@ def _inputs(path: Path, is_list: bool) -> list[Path]:
     return [Path(line.strip()) for line in lines if line.strip()]
 
 
-def _engine_options(args: argparse.Namespace, gpu: bool) -> object:
-    import os
-
+def _engine_options(args: argparse.Namespace, gpu: bool) -> EngineOptions:
     from paddlevideo.tasks.engine import EngineOptions
 
     return EngineOptions(

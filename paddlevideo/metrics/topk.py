@@ -41,13 +41,13 @@ class CenterCropMetric:
     """Top-k accuracy of video scores, each video counted once.
 
     Args:
-        topk: the k values; each is limited to the number of classes there are.
+        topk: the k values, 1 among them; each is limited to the number of classes there are.
         log_interval: batches between progress lines.
     """
 
     def __init__(self, topk: list[int] = [1, 5], log_interval: int = 1) -> None:  # noqa: B006 - never modified
-        if not topk or min(topk) < 1:
-            raise ValueError(f"topk must hold positive integers, got {topk}")
+        if 1 not in topk or min(topk) < 1:
+            raise ValueError(f"topk must hold 1 and other positive integers, got {topk}")
         if log_interval < 1:
             raise ValueError(f"log_interval must be at least 1, got {log_interval}")
         self.topk = topk

@@ -7,15 +7,17 @@ first tried in a child process; when the child dies, the plain setting is used, 
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
+from paddlevideo.utils.environment import python_environment
 from paddlevideo.utils.errors import UserError
 from paddlevideo.utils.log import logger
 
@@ -71,7 +73,7 @@ class Engine:
         config = inference.Config(str(model_file), str(params_file))
         config.disable_glog_info()
         config.switch_ir_optim(options.ir_optim)
-        _configure(inference, config, options)
+        _configure(config, options)
         try:
             self._predictor = inference.create_predictor(config)
         except (RuntimeError, ValueError, OSError) as error:
@@ -87,10 +89,9 @@ class Engine:
         return self._predictor.get_output_handle(self._output).copy_to_cpu()
 
 
-def _configure(inference: object, config: object, options: EngineOptions) -> None:
+def _configure(config: Any, options: EngineOptions) -> None:
     from paddle.inference import PrecisionType
 
-    assert hasattr(config, "enable_use_gpu")
     if options.use_gpu:
         config.enable_use_gpu(options.gpu_mem, 0)
         if options.use_tensorrt:
@@ -124,22 +125,28 @@ def safe_options(model_file: Path, params_file: Path, options: EngineOptions, sh
     if options.use_gpu or options.onednn is False:
         return options
     tried = replace(options, onednn=True)
-    if _survives(model_file, params_file, tried, shape):
+    trouble = _trouble(model_file, params_file, tried, shape)
+    if trouble is None:
         return tried
     if options.precision == "bf16":
-        raise UserError(f"{model_file}: Paddle crashes on this program in bfloat16; use --precision fp32")
-    logger.info(f"{model_file.name}: oneDNN crashes on this program with this Paddle; running without it, slower")
+        raise UserError(f"{model_file}: bfloat16 fails on this program with this Paddle ({trouble}); use fp32")
+    logger.info(f"{model_file.name}: oneDNN fails on this program with this Paddle ({trouble}); running without it")
     return replace(options, onednn=False)
 
 
-def _survives(model_file: Path, params_file: Path, options: EngineOptions, shape: Sequence[int]) -> bool:
+def _trouble(model_file: Path, params_file: Path, options: EngineOptions, shape: Sequence[int]) -> str | None:
+    """Runs the program in a child process. Returns None when that went well, else what happened."""
     request = {"model": str(model_file), "params": str(params_file), "options": asdict(options), "shape": list(shape)}
     command = [sys.executable, "-m", "paddlevideo.tasks.engine", json.dumps(request)]
     try:
-        child = subprocess.run(command, capture_output=True, timeout=PROBE_SECONDS, check=False)
+        child = subprocess.run(
+            command, capture_output=True, text=True, timeout=PROBE_SECONDS, check=False, env=python_environment()
+        )
     except subprocess.TimeoutExpired:
-        return False
-    return child.returncode == 0
+        return f"no result in {PROBE_SECONDS} s"
+    if child.returncode < 0:
+        return signal.Signals(-child.returncode).name
+    return None if child.returncode == 0 else (child.stderr.strip().splitlines() or ["no message"])[-1]
 
 
 def _probe(request: dict) -> None:

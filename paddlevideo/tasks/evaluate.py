@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import paddle
@@ -17,6 +17,7 @@ from paddlevideo.metrics.topk import Metric
 from paddlevideo.utils import dist, files
 from paddlevideo.utils.log import logger, on_terminal
 
+ScoreKind = Literal["logits", "probabilities"]
 Scorer = Callable[[np.ndarray], np.ndarray]
 
 
@@ -25,7 +26,7 @@ class Evaluation:
     """Scores of every readable sample of a split, in data set order, and the figures made from them.
 
     Attributes:
-        figures: {"top1": 0..1, ...} from the metric.
+        figures: {"loss": mean cross-entropy, "top1": 0..1, ...}, the rest from the metric.
         index: [N] positions in the data set.
         labels: [N] class ids.
         scores: [N, K] view-averaged scores.
@@ -58,6 +59,7 @@ def evaluate(
     metric: Metric,
     *,
     title: str,
+    kind: ScoreKind = "logits",
     max_iters: int | None = None,
     say: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
@@ -67,6 +69,7 @@ def evaluate(
     the number of ranks, the batch size or a short last batch.
 
     Args:
+        kind: what the scores are.
         title: what the progress bar says.
         max_iters: stop after so many batches (a trial run; the figures then cover those only).
         say: called with (batch number, batches) for plain progress lines.
@@ -86,7 +89,8 @@ def evaluate(
     joined = [part for rank_parts in dist.gather_objects(parts) for part in rank_parts]
     index, labels, scores = _in_order(joined)
     metric.update(scores, labels)
-    return Evaluation(metric.result(), index, labels, scores, loader.size, time.perf_counter() - started)
+    figures = {"loss": cross_entropy(scores, labels, kind), **metric.result()}
+    return Evaluation(figures, index, labels, scores, len(loader.dataset), time.perf_counter() - started)
 
 
 def _in_order(parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -97,6 +101,17 @@ def _in_order(parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> tuple[n
     return index[order], labels[order], scores[order]
 
 
+def cross_entropy(scores: np.ndarray, labels: np.ndarray, kind: ScoreKind) -> float:
+    """Mean -log p of the labels, for scores [N, K] that are logits or probabilities. NaN where N is 0."""
+    if not len(labels):
+        return float("nan")
+    own = scores[np.arange(len(labels)), labels].astype("float64")
+    if kind == "probabilities":
+        return float(-np.log(np.maximum(own, 1e-12)).mean())
+    top = scores.max(axis=1).astype("float64")
+    return float((np.log(np.exp(scores - top[:, None]).sum(axis=1)) + top - own).mean())
+
+
 def report_failures(loader: ClipLoader, split: str, output: Path) -> None:
     """Says how many samples could not be read, and writes their list beside the checkpoints."""
     failures = {failure.path: failure for part in dist.gather_objects(loader.failures) for failure in part}
@@ -104,4 +119,6 @@ def report_failures(loader: ClipLoader, split: str, output: Path) -> None:
         return
     listing = output / f"unreadable_{split}.txt"
     files.write_text(listing, "".join(f"{item.path}\t{item.reason}\n" for item in failures.values()))
-    logger.info(f"{len(failures)} of {loader.size} {split} samples were unreadable; they are listed in {listing}")
+    logger.info(
+        f"{len(failures)} of {len(loader.dataset)} {split} samples were unreadable; they are listed in {listing}"
+    )

@@ -27,7 +27,7 @@ from paddlevideo.tasks.labels import read_labels
 from paddlevideo.tasks.run import build_model, check_fit, load_weights, num_classes
 from paddlevideo.tasks.schema import RootSection
 from paddlevideo.utils import compat, files, log
-from paddlevideo.utils.environment import cores
+from paddlevideo.utils.environment import cores, python_environment
 from paddlevideo.utils.errors import UserError
 from paddlevideo.utils.log import logger
 
@@ -130,7 +130,7 @@ def _export_as_json(resolved: Resolved[RootSection], weights: Path, folder: Path
     """Exports in the newer form. Paddle chooses the form when it is imported, so that takes a process of its own."""
     logger.info("Paddle cannot write this model as .pdmodel; writing its newer .json form")
     request = {"config": resolved.data, "weights": str(weights), "folder": str(folder), "name": name}
-    environment = {key: value for key, value in os.environ.items() if key != compat.LEGACY_PROGRAM}
+    environment = {key: value for key, value in python_environment().items() if key != compat.LEGACY_PROGRAM}
     command = [sys.executable, "-m", "paddlevideo.tasks.export"]
     child = subprocess.run(command, input=json.dumps(request), text=True, env=environment, check=False)
     if child.returncode:

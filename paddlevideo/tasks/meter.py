@@ -13,7 +13,7 @@ class Meter:
     """Averages over the clips of an epoch. Values stay on the device until a line is wanted, so steps do not wait."""
 
     def __init__(self) -> None:
-        self._sums: dict[str, paddle.Tensor | float] = {}
+        self._sums: dict[str, paddle.Tensor] = {}
         self.clips = 0
         self.batches = 0
         self.batch_seconds = 0.0
@@ -22,7 +22,8 @@ class Meter:
     def add(self, values: Mapping[str, paddle.Tensor], clips: int) -> None:
         """Adds the mean values of one batch of `clips` clips."""
         for name, value in values.items():
-            self._sums[name] = self._sums.get(name, 0.0) + value.detach().astype("float32") * clips
+            weighted = value.detach().astype("float32") * clips
+            self._sums[name] = self._sums[name] + weighted if name in self._sums else weighted
         self.clips += clips
 
     def add_time(self, batch: float, reader: float) -> None:
@@ -33,7 +34,7 @@ class Meter:
 
     def averages(self) -> dict[str, float]:
         """Means over the clips so far."""
-        return {name: float(paddle.to_tensor(total).item()) / max(1, self.clips) for name, total in self._sums.items()}
+        return {name: float(total) / max(1, self.clips) for name, total in self._sums.items()}
 
 
 class Clock:

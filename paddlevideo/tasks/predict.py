@@ -16,6 +16,7 @@ import yaml
 from paddlevideo import config, yaml_tree
 from paddlevideo.loader.clip import Clip
 from paddlevideo.loader.dataloader import ClipLoader
+from paddlevideo.loader.dataset import ListDataset, Record
 from paddlevideo.loader.pipelines.decode import VideoDecoder
 from paddlevideo.loader.pipelines.pipeline import Pipeline
 from paddlevideo.tasks import schema
@@ -104,20 +105,15 @@ def _pipeline_from(manifest: dict[str, Any], file: Path) -> Pipeline:
     return config.resolve(yaml_tree.parse(text, f"{file.name}'s manifest"), Pipeline, schema.IGNORED).root
 
 
-class FileList:
+class FileList(ListDataset):
     """Videos without labels, as a data set."""
 
-    on_error = "skip"
-
     def __init__(self, paths: list[Path]) -> None:
-        self.paths = paths
+        super().__init__("the files to predict", [Record(str(path), -1, 0, 0) for path in paths], None, "skip")
 
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def clip(self, index: int) -> Clip:
-        """The video at `index`, not opened yet."""
-        return Clip(path=str(self.paths[index]))
+    def clip(self, i: int) -> Clip:
+        """The video at `i`, not opened yet."""
+        return Clip(path=self.records[i].path)
 
 
 def find_videos(path: Path) -> list[Path]:

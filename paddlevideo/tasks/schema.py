@@ -11,7 +11,7 @@ from paddlevideo import config, loader, metrics, modeling, solver  # noqa: F401 
 from paddlevideo.config import Resolved, Spec
 from paddlevideo.loader.pipelines.pipeline import Pipeline
 from paddlevideo.registry import DATASETS, METRICS, OPTIMIZERS, RECOGNIZERS
-from paddlevideo.solver.optimizer import OptimizerSection
+from paddlevideo.solver.optimizer import Optimizer
 
 Split = Literal["train", "valid", "test"]
 
@@ -93,7 +93,7 @@ class RootSection:
     DATASET: DatasetSection
     PIPELINE: PipelineSection
     model_name: str
-    OPTIMIZER: Annotated[OptimizerSection, OPTIMIZERS] | None = None
+    OPTIMIZER: Annotated[Optimizer, OPTIMIZERS] | None = None
     METRIC: Annotated[Spec, METRICS] = field(
         default_factory=lambda: Spec(METRICS.get("CenterCropMetric"), {}, "METRIC", "", ("name", "CenterCropMetric"))
     )

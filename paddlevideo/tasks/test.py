@@ -44,11 +44,11 @@ def test(
             if not on_terminal() and (number % metric.log_interval == 0 or number == total):
                 logger.info(f"[TEST] Processing batch {number}/{total} ...")
 
-        result = evaluate(score, loader, metric, title="testing", max_iters=max_iters, say=say)
+        result = evaluate(score, loader, metric, kind=model.score_kind, title="testing", max_iters=max_iters, say=say)
         report_failures(loader, "test", cfg.output)
     if not len(result.index):
         raise UserError(f"none of the {result.total} test samples could be read; there is no figure")
-    figures = ", ".join(f"avg_acc{name.removeprefix('top')}={value}" for name, value in result.figures.items())
+    figures = ", ".join(f"avg_acc{name[3:]}={value}" for name, value in result.figures.items() if name[:3] == "top")
     logger.info(f"[TEST] finished, {figures}")
     logger.info(f"[TEST] on {len(result.index)} of {result.total} samples, in {result.seconds:.1f} s")
     return result

@@ -64,7 +64,7 @@ class Trainer:
         seed.seed_model(options.seed)
         self.net = build_model(self.cfg, pretrained=options.weights is None and not self._resumes())
         for split in ("train", "valid") if options.validate else ("train",):
-            check_fit(self.cfg, self.net, split)  # type: ignore[arg-type]
+            check_fit(self.cfg, self.net, split)
         self.precision = Precision(options.amp, options.amp_level)
         self.optimizer = build_optimizer(self.section, self.net, multi_precision=self.precision.level == "O2")
         self.net, self.optimizer = self.precision.decorate(self.net, self.optimizer)
@@ -255,6 +255,7 @@ class Trainer:
                 scorer(self.net),
                 self.valid,
                 self.cfg.METRIC.build(),
+                kind=self.net.score_kind,
                 title=f"validating after epoch {epoch + 1}",
                 max_iters=self.options.max_iters,
             )
@@ -266,7 +267,7 @@ class Trainer:
         meter.add_time(result.seconds, 0.0)
         logger.info(epoch_line(epoch + 1, "val", result.figures, meter))
         self.scalars.add("val", result.figures, (epoch + 1) * self._batches())
-        return next(iter(result.figures.values()))
+        return result.figures["top1"]
 
     def _save(self, prefix: Path) -> None:
         if dist.rank() == 0:
@@ -298,7 +299,7 @@ def accumulation(cfg: RootSection) -> int:
 
 def build_loader_sizes(loader: ClipLoader) -> str:
     """One line about a split, for the log."""
-    return f"{loader.size} clips, {len(loader)} batches of {loader.batch_size}"
+    return f"{len(loader.dataset)} clips, {len(loader)} batches of {loader.batch_size}"
 
 
 def train(resolved: Resolved[RootSection], options: TrainOptions) -> TrainState:

@@ -6,9 +6,15 @@ the system after use; together these cost about a factor of four (README, "Speed
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import io
 import os
 import sys
+import warnings
 from pathlib import Path
+
+from paddlevideo.utils.errors import UserError
 
 # glibc reads these once, at process start: keep buffers up to 4 GiB in the heap instead of mapping each anew.
 MALLOC = "glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=8589934592:glibc.malloc.top_pad=268435456"
@@ -24,7 +30,7 @@ def settings(cpu_threads: int | None = None, legacy_program: bool = False) -> di
     """
     ranks = int(os.environ.get("PADDLE_LOCAL_SIZE") or os.environ.get("PADDLE_TRAINERS_NUM") or 1)
     threads = str(cpu_threads or os.environ.get("OMP_NUM_THREADS") or max(1, cores() // ranks))
-    chosen = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
+    chosen = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "GLOG_minloglevel": "2"}
     if "AuthenticAMD" in _cpu_info():
         chosen["MKL_DEBUG_CPU_TYPE"] = "5"
     if sys.platform == "linux":
@@ -49,12 +55,39 @@ def prepare(cpu_threads: int | None = None, legacy_program: bool = False, restar
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
+def import_paddle() -> None:
+    """Imports Paddle without its remarks about settings that were made on purpose.
+
+    Raises:
+        UserError: Paddle is not installed.
+    """
+    warnings.filterwarnings("ignore", message="No ccache found")
+    warnings.filterwarnings("ignore", message="Tensor do not have 'place' interface")
+    warnings.filterwarnings("ignore", message="When training, we now always track global mean and variance")
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            importlib.import_module("paddle")
+    except ImportError as error:
+        raise UserError(
+            f"PaddlePaddle cannot be imported ({error}); pip install 'paddlevideo[cpu]', or 'paddlevideo[gpu]' for CUDA"
+        ) from error
+    finally:
+        print("".join(line for line in said.getvalue().splitlines(True) if "OMP_NUM_THREADS" not in line), end="")
+
+
 def describe() -> str:
     """One line saying what was set."""
     parts = [f"{os.environ.get('OMP_NUM_THREADS', '?')} of {cores()} cores"]
     parts += ["MKL's AMD path"] if os.environ.get("MKL_DEBUG_CPU_TYPE") == "5" else []
     parts += ["large buffers kept"] if os.environ.get("GLIBC_TUNABLES") == MALLOC else []
     return "CPU settings: " + ", ".join(parts)
+
+
+def python_environment() -> dict[str, str]:
+    """The environment for a child Python that imports this package, installed or not."""
+    root = str(Path(__file__).resolve().parents[2])
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))}
 
 
 def cores() -> int:

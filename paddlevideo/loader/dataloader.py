@@ -1,0 +1,129 @@
+"""Batches for a model, from a data set and a pipeline, by worker processes or without.
+
+Paddle's own loader is not used: an error in it can hang the program for ever.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+
+from paddlevideo.loader.assemble import Assembler, Batch, Failure
+from paddlevideo.loader.dataset import ListDataset
+from paddlevideo.loader.pipelines.pipeline import Pipeline
+from paddlevideo.loader.plan import plan_epoch, shuffle_rng
+from paddlevideo.loader.workers import Workers
+
+AHEAD = 2  # batches a worker may be ahead of the model
+
+
+class ClipLoader:
+    """Gives the batches of an epoch. Use it as a context manager, or call `close`, to end its processes.
+
+    A batch is a dict: imgs [B, ...] as the pipeline leaves them, label [B] int64, index [B] int64 (positions in the
+    data set), files (B paths). The same whatever `num_workers`; a sample's randomness is a function of (seed, epoch,
+    index) alone.
+
+    Args:
+        num_workers: processes; 0 works in the caller.
+        shuffle: another order every epoch.
+        drop_last: all ranks get equally many full batches (training); without it every sample comes exactly once.
+        rank, world_size: this process among those that share the data set.
+    Attributes:
+        failures: videos that could not be read so far, each once.
+    Raises:
+        ValueError: a number out of range, or a data set that substitutes unreadable videos without `shuffle`: figures
+            measured on other videos than listed would be wrong.
+    """
+
+    def __init__(
+        self,
+        dataset: ListDataset,
+        pipeline: Pipeline,
+        *,
+        batch_size: int,
+        num_workers: int = 0,
+        seed: int = 0,
+        shuffle: bool = False,
+        drop_last: bool = False,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        for name, value, least in (("batch_size", batch_size, 1), ("num_workers", num_workers, 0), ("seed", seed, 0)):
+            if value < least:
+                raise ValueError(f"{name} must be at least {least}, got {value}")
+        if dataset.on_error == "substitute" and not shuffle:
+            raise ValueError("on_error: substitute is for training only; evaluation takes raise or skip")
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.num_workers = num_workers
+        self.seed = seed
+        self.shuffle = shuffle
+        self._sharing = {"drop_last": drop_last, "rank": rank, "world_size": world_size}
+        self._assembler = Assembler(dataset, pipeline, seed, training=drop_last)
+        self._workers: Workers | None = None
+        self._failures: dict[str, Failure] = {}
+
+    @property
+    def failures(self) -> list[Failure]:
+        return list(self._failures.values())
+
+    def plan(self, epoch: int) -> list[list[int]]:
+        """The sample indices of each batch of an epoch on this rank."""
+        order = shuffle_rng(self.seed, epoch) if self.shuffle else None
+        return [batch.tolist() for batch in plan_epoch(len(self.dataset), self.batch_size, order=order, **self._sharing)]
+
+    def __len__(self) -> int:
+        """Batches an epoch on this rank."""
+        return len(self.plan(0))
+
+    def epoch(self, epoch: int, start_batch: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch, from `start_batch` on. Batches of which nothing could be read are left out.
+
+        Raises:
+            UserError: an unreadable video where the data set says `on_error: raise`.
+            RuntimeError: a worker process died.
+        """
+        plan = self.plan(epoch)[start_batch:]
+        results = self._work(epoch, plan) if self.num_workers else (self._assembler.batch(epoch, b) for b in plan)
+        for batch, failures in results:
+            for failure in failures:
+                self._failures.setdefault(failure.path, failure)
+            if batch is not None:
+                yield batch
+
+    def _work(self, epoch: int, plan: list[list[int]]) -> Iterator[tuple[Batch | None, list[Failure]]]:
+        """The results of the workers, in order."""
+        if self._workers is None:
+            self._workers = Workers(self._assembler, self.num_workers)
+        todo = iter(plan)
+        pending: deque[Future] = deque()
+        try:
+            for indices in islice(todo, AHEAD * self.num_workers):
+                pending.append(self._workers.submit(epoch, indices))
+            while pending:
+                result = pending.popleft().result()
+                for indices in islice(todo, 1):
+                    pending.append(self._workers.submit(epoch, indices))
+                yield result
+        except BrokenProcessPool as error:
+            self.close()
+            raise RuntimeError(
+                "a worker process of the loader died (often killed for want of memory, or by a crash in a video "
+                "library); use fewer num_workers or a smaller batch_size, or num_workers: 0 to see a crash where it happens"
+            ) from error
+
+    def close(self) -> None:
+        """Ends the worker processes at once; a later epoch starts new ones."""
+        if self._workers is not None:
+            self._workers.close()
+            self._workers = None
+
+    def __enter__(self) -> ClipLoader:
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        self.close()

@@ -1,0 +1,160 @@
+"""Ops that cut a box out of every frame of a clip, the same one from each."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from paddlevideo.loader.clip import Clip
+from paddlevideo.loader.pipelines.resize import Backend, resize_frames
+from paddlevideo.registry import PIPELINES
+from paddlevideo.utils.errors import UserError
+
+
+def room_for(clip: Clip, size: int) -> tuple[int, int]:
+    """How many pixels frames are (higher, wider) than a square crop. Raises UserError when it does not fit."""
+    height, width = clip.pixels().shape[1:3]
+    if min(height, width) < size:
+        raise UserError(f"{clip.path}: frames of {width}x{height} are smaller than the crop of {size}; put a Scale first")
+    return height - size, width - size
+
+
+def stack_views(clip: Clip, views: list[np.ndarray]) -> Clip:
+    """Several crops [T, h, w, 3] of one clip, laid one after another on T."""
+    return replace(clip, frames=np.concatenate(views), views=clip.views * len(views))  # [views * T, h, w, 3]
+
+
+@PIPELINES.register
+class MultiScaleCrop:
+    """A random box, at one of a few sizes and places, resized to a square.
+
+    Wang et al., Temporal Segment Networks (2016), section 3.2: corner cropping and scale jittering.
+
+    Args:
+        target_size: side of the result, pixels.
+        scales: sides of the box as parts of the frame's short side.
+        max_distort: how far apart in `scales` the box's width and height may be.
+        fix_crop: choose among fixed places (corners, centre ...); otherwise any.
+        allow_duplication: list a place even where it coincides with the corner, which then is likelier.
+        more_fix_crop: 13 places instead of 5.
+        backend: who resizes.
+    """
+
+    def __init__(
+        self,
+        target_size: int,
+        scales: list[float] | None = None,
+        max_distort: int = 1,
+        fix_crop: bool = True,
+        allow_duplication: bool = False,
+        more_fix_crop: bool = True,
+        backend: Backend = "pillow",
+    ) -> None:
+        self.scales = [1, 0.875, 0.75, 0.66] if scales is None else scales
+        if not self.scales or not all(0 < scale <= 1 for scale in self.scales):
+            raise ValueError(f"scales must lie in (0, 1], got {self.scales}")
+        self.target_size = target_size
+        self.max_distort = max_distort
+        self.fix_crop = fix_crop
+        self.allow_duplication = allow_duplication
+        self.more_fix_crop = more_fix_crop
+        self.backend: Backend = backend
+
+    def sizes(self, height: int, width: int) -> list[tuple[int, int]]:
+        """The (height, width) a box may have; a side within 2 pixels of the target becomes the target."""
+        sides = [int(min(height, width) * scale) for scale in self.scales]
+        sides = [self.target_size if abs(side - self.target_size) < 3 else side for side in sides]
+        return [(h, w) for i, h in enumerate(sides) for j, w in enumerate(sides) if abs(i - j) <= self.max_distort]
+
+    def places(self, down: int, right: int) -> list[tuple[float, float]]:
+        """The (top, left) corners to choose from, where the box can move `down` and `right` by so many pixels."""
+        quarters = [(0, 0)]
+        if self.allow_duplication or right:
+            quarters.append((0, 4))
+        if self.allow_duplication or down:
+            quarters.append((4, 0))
+        if self.allow_duplication or (down and right):
+            quarters.append((4, 4))
+        if self.allow_duplication or down or right:
+            quarters.append((2, 2))
+        if self.more_fix_crop:
+            quarters += [(2, 0), (2, 4), (4, 2), (0, 2), (1, 1), (1, 3), (3, 1), (3, 3)]
+        return [(i * down / 4, j * right / 4) for i, j in quarters]
+
+    def __call__(self, clip: Clip, rng: np.random.Generator) -> Clip:
+        frames = clip.pixels()
+        height, width = frames.shape[1:3]
+        sizes = self.sizes(height, width)
+        h, w = sizes[rng.integers(len(sizes))]
+        down, right = max(0, height - h), max(0, width - w)
+        if self.fix_crop:
+            places = self.places(down, right)
+            top, left = places[rng.integers(len(places))]
+        else:
+            top, left = rng.integers(0, down, endpoint=True), rng.integers(0, right, endpoint=True)
+        # Both edges are rounded, half to even, so a box may be a pixel larger or smaller than (h, w).
+        box = frames[:, round(top) : round(top + h), round(left) : round(left + w)]
+        return replace(clip, frames=resize_frames(box, self.target_size, self.target_size, self.backend))
+
+
+@PIPELINES.register
+class RandomCrop:
+    """A square of `target_size` pixels from anywhere."""
+
+    def __init__(self, target_size: int) -> None:
+        self.target_size = target_size
+
+    def __call__(self, clip: Clip, rng: np.random.Generator) -> Clip:
+        size, (down, right) = self.target_size, room_for(clip, self.target_size)
+        top, left = rng.integers(0, down, endpoint=True), rng.integers(0, right, endpoint=True)
+        return replace(clip, frames=clip.pixels()[:, top : top + size, left : left + size])
+
+
+@PIPELINES.register
+class CenterCrop:
+    """The middle square of `target_size` pixels; `do_round` rounds its corner half to even, otherwise down."""
+
+    def __init__(self, target_size: int, do_round: bool = True) -> None:
+        self.target_size = target_size
+        self.do_round = do_round
+
+    def __call__(self, clip: Clip, rng: np.random.Generator) -> Clip:
+        size = self.target_size
+        top, left = (round(room / 2) if self.do_round else room // 2 for room in room_for(clip, size))
+        return replace(clip, frames=clip.pixels()[:, top : top + size, left : left + size])
+
+
+@PIPELINES.register
+class TenCrop:
+    """Four corners and the centre, each followed by its mirror image: 10 views."""
+
+    def __init__(self, target_size: int) -> None:
+        self.target_size = target_size
+
+    def __call__(self, clip: Clip, rng: np.random.Generator) -> Clip:
+        size = self.target_size
+        down, right = (room // 4 for room in room_for(clip, size))
+        views = []
+        for i, j in ((0, 0), (0, 4), (4, 0), (4, 4), (2, 2)):
+            crop = clip.pixels()[:, i * down : i * down + size, j * right : j * right + size]
+            views += [crop, crop[:, :, ::-1]]
+        return stack_views(clip, views)
+
+
+@PIPELINES.register
+class GroupFullResSample:
+    """Left, right and centre of the middle row, each followed by its mirror image if `flip`: 3 or 6 views."""
+
+    def __init__(self, crop_size: int, flip: bool = False) -> None:
+        self.crop_size = crop_size
+        self.flip = flip
+
+    def __call__(self, clip: Clip, rng: np.random.Generator) -> Clip:
+        size = self.crop_size
+        down, right = (room // 4 for room in room_for(clip, size))
+        views = []
+        for j in (0, 4, 2):
+            crop = clip.pixels()[:, 2 * down : 2 * down + size, j * right : j * right + size]
+            views += [crop, crop[:, :, ::-1]] if self.flip else [crop]
+        return stack_views(clip, views)

@@ -1,0 +1,146 @@
+"""Which frames of a video a clip takes.
+
+Letters: n frames in the video, S = num_seg segments, L = seg_len consecutive frames from each. Every strategy is a
+pure function of n and a random generator; `rng=None` asks for the fixed choice of validation. Indices are 0-based
+int64, all within [0, n), [S * L] of them. Videos with n <= S spread what there is over the segments.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from paddlevideo.loader.clip import Clip
+from paddlevideo.registry import PIPELINES
+
+DENSE_WINDOW = 64  # frames that a dense clip spans
+DENSE_CLIPS = 10  # windows that dense validation takes from one video
+
+
+def spread(n: int, num_seg: int, rng: np.random.Generator | None) -> np.ndarray:
+    """One frame of each of S equal parts, which are shorter than a frame when n < S: random, or the middle. [S]"""
+    within = rng.random(num_seg) if rng else 0.5
+    return ((np.arange(num_seg) + within) * n / num_seg).astype(np.int64)
+
+
+def consecutive(starts: np.ndarray, seg_len: int, n: int, step: int = 1) -> np.ndarray:
+    """L frames, `step` apart, from each start; past the end it goes on from frame 0. [S] -> [S * L]"""
+    return ((starts[:, None] + np.arange(seg_len) * step) % n).reshape(-1)
+
+
+def sample_segments(n: int, num_seg: int, seg_len: int, rng: np.random.Generator | None) -> np.ndarray:
+    """The default: S parts of d = n // S frames; L frames from a random start in each, or from its middle."""
+    part = n // num_seg
+    if n <= num_seg:
+        starts = spread(n, num_seg, rng)
+    elif part < seg_len:
+        starts = np.arange(num_seg) * part
+    elif rng:
+        starts = np.arange(num_seg) * part + rng.integers(0, part - seg_len, size=num_seg, endpoint=True)
+    else:
+        starts = np.arange(num_seg) * part + (part - 1) // 2
+    return consecutive(starts, seg_len, n)
+
+
+def sample_select_left(n: int, num_seg: int, rng: np.random.Generator | None) -> np.ndarray:
+    """One frame a part: random within n // S frames, or the middle of n / S frames, rounded down. [S]"""
+    if n <= num_seg:
+        return spread(n, num_seg, rng)
+    if rng:
+        return np.arange(num_seg) * (n // num_seg) + rng.integers(0, n // num_seg, size=num_seg)
+    part = n / num_seg
+    return (part / 2.0 + part * np.arange(num_seg)).astype(np.int64)
+
+
+def sample_dense(n: int, num_seg: int, rng: np.random.Generator | None) -> np.ndarray:
+    """S frames evenly over a window of 64: a random window, or ten of them one after another. [S] or [10 * S]"""
+    if n <= num_seg:
+        return spread(n, num_seg, rng) if rng else np.tile(spread(n, num_seg, None), DENSE_CLIPS)
+    last = max(0, n - DENSE_WINDOW)  # latest start of a window
+    if rng is None:
+        starts = np.linspace(0, last, DENSE_CLIPS).astype(np.int64)
+    else:
+        starts = rng.integers(0, max(1, last), size=1)
+    return consecutive(starts, num_seg, n, step=DENSE_WINDOW // num_seg)
+
+
+def sample_linspace(n: int, num_seg: int) -> np.ndarray:
+    """S frames evenly from the first to the last, rounded down; the same in training and validation. [S]"""
+    return np.linspace(0, n - 1, num_seg).astype(np.int64)
+
+
+def sample_interval(
+    n: int, num_seg: int, seg_len: int, interval: int, rng: np.random.Generator | None
+) -> np.ndarray:
+    """S clips of L frames, `interval` apart, their starts spread over the video. [S * L]"""
+    span = seg_len * interval
+    room = n - span + 1  # starts at which a clip fits
+    if n <= num_seg:
+        starts = spread(n, num_seg, rng)
+    elif rng is None:
+        part = max(0.0, room / num_seg)
+        starts = (np.arange(num_seg) * part + part / 2.0).astype(np.int64)
+    elif room >= num_seg:
+        starts = np.arange(num_seg) * (room // num_seg) + rng.integers(0, room // num_seg, size=num_seg)
+    elif n > span:
+        starts = np.sort(rng.integers(0, room, size=num_seg))
+    else:
+        starts = np.around(np.arange(num_seg) * max(0, room) / num_seg).astype(np.int64)
+    return consecutive(starts, seg_len, n, step=interval)
+
+
+@PIPELINES.register
+class Sampler:
+    """Reads the frames that one strategy picks. Where several are asked for, the first of this list holds:
+    frame_interval, linspace_sample, select_left, dense_sample; else segments.
+
+    Args:
+        num_seg: S, parts the video is cut into.
+        seg_len: L, consecutive frames of each part (segments and frame_interval only).
+        frame_interval: distance between the L frames; a strategy of its own.
+        valid_mode: the fixed choice of validation instead of a random one.
+        select_left, dense_sample, linspace_sample: the strategies above. Dense with valid_mode gives 10 views.
+    """
+
+    def __init__(
+        self,
+        num_seg: int,
+        seg_len: int = 1,
+        frame_interval: int | None = None,
+        valid_mode: bool = False,
+        select_left: bool = False,
+        dense_sample: bool = False,
+        linspace_sample: bool = False,
+    ) -> None:
+        for name, value in (("num_seg", num_seg), ("seg_len", seg_len), ("frame_interval", frame_interval)):
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+        chosen = {"frame_interval": frame_interval, "linspace": linspace_sample, "left": select_left, "dense": dense_sample}
+        self.strategy = next((name for name, asked in chosen.items() if asked), "segments")
+        if self.strategy == "dense" and num_seg > DENSE_WINDOW:
+            raise ValueError(f"dense_sample takes num_seg frames from {DENSE_WINDOW}, got num_seg {num_seg}")
+        self.num_seg = num_seg
+        self.seg_len = seg_len
+        self.frame_interval = frame_interval or 1
+        self.valid_mode = valid_mode
+        self.views = DENSE_CLIPS if self.strategy == "dense" and valid_mode else 1
+
+    def indices(self, num_frames: int, rng: np.random.Generator) -> np.ndarray:
+        """The 0-based frames taken from a video of `num_frames`: int64, view after view."""
+        chance = None if self.valid_mode else rng
+        if self.strategy == "frame_interval":
+            return sample_interval(num_frames, self.num_seg, self.seg_len, self.frame_interval, chance)
+        if self.strategy == "linspace":
+            return sample_linspace(num_frames, self.num_seg)
+        if self.strategy == "left":
+            return sample_select_left(num_frames, self.num_seg, chance)
+        if self.strategy == "dense":
+            return sample_dense(num_frames, self.num_seg, chance)
+        return sample_segments(num_frames, self.num_seg, self.seg_len, chance)
+
+    def __call__(self, clip: Clip, rng: np.random.Generator) -> Clip:
+        if clip.source is None:
+            raise ValueError(f"{clip.path}: the pipeline samples frames before its `decode` step has opened the video")
+        frames = clip.source.read(self.indices(clip.num_frames, rng).tolist())
+        return replace(clip, frames=frames, source=None, views=clip.views * self.views)

@@ -1,0 +1,53 @@
+"""The interface of a whole model to training, evaluation and export."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from paddle import Tensor, nn
+from paddle.nn import functional as F
+
+
+class Recognizer(nn.Layer):
+    """A backbone and a head. N videos, S frames each with all their views, K classes.
+
+    Attributes:
+        score_kind: what `scores` gives: "logits", or "probabilities" (views averaged after their softmax).
+    """
+
+    score_kind: Literal["logits", "probabilities"] = "logits"
+
+    def __init__(self, backbone: nn.Layer, head: nn.Layer) -> None:
+        super().__init__()
+        if backbone.out_channels != head.in_channels:
+            raise ValueError(
+                f"head.in_channels={head.in_channels}, but {type(backbone).__name__} gives {backbone.out_channels}"
+            )
+        self.backbone = backbone
+        self.head = head
+
+    def forward(self, batch: Mapping[str, Tensor]) -> Tensor:
+        """A batch with "imgs" -> logits [N, K] for the loss. The batch is left as it is."""
+        raise NotImplementedError
+
+    def scores(self, imgs: Tensor) -> Tensor:
+        """Frames -> scores [N, K] averaged over the views of each video; `score_kind` tells what they are."""
+        raise NotImplementedError
+
+    def check_frames(self, shape: Sequence[int]) -> None:
+        """Raises ValueError when a batch of frames of this shape does not fit the model."""
+        raise NotImplementedError
+
+    def loss(self, logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
+        """Logits [N, K] and a batch with "label" [N] -> a scalar. Labels are smoothed in training mode only."""
+        return self.head.loss(logits, batch["label"])
+
+    def accuracy(self, logits: Tensor, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Logits [N, K] and a batch with "label" [N] -> {"top1": scalar, "top5": scalar}, each 0..1."""
+        return self.head.accuracy(logits, batch["label"])
+
+    def predict(self, imgs: Tensor) -> Tensor:
+        """Frames -> class probabilities [N, K]: softmax exactly once. Meant for evaluation mode."""
+        scores = self.scores(imgs)
+        return F.softmax(scores, axis=-1) if self.score_kind == "logits" else scores

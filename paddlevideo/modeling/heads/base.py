@@ -1,0 +1,77 @@
+"""What all heads share: the classifier layer, the loss and the accuracy."""
+
+from __future__ import annotations
+
+from paddle import ParamAttr, Tensor, nn
+
+from paddlevideo.modeling.layers.conv_bn import DataFormat
+from paddlevideo.modeling.losses.cross_entropy import CrossEntropyLoss
+
+
+class Head(nn.Layer):
+    """A fully connected classifier over frame features; a subclass says in which order things happen.
+
+    Args:
+        num_classes: K.
+        in_channels: C of the backbone's features.
+        drop_ratio: dropout probability in training, 0 <= p < 1.
+        std: of the normal distribution the weight starts from; the bias starts at 0.
+        ls_eps: label smoothing, see `CrossEntropyLoss`.
+        data_format: axis order of the features.
+        weight_attr, bias_attr: learning rate multiplier and decay of the classifier where they are its own.
+
+    Raises:
+        ValueError: for a value outside its range.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int,
+        drop_ratio: float,
+        std: float,
+        ls_eps: float,
+        data_format: DataFormat,
+        *,
+        weight_attr: ParamAttr | None = None,
+        bias_attr: ParamAttr | None = None,
+    ) -> None:
+        super().__init__()
+        if num_classes < 1 or in_channels < 1:
+            raise ValueError(f"num_classes={num_classes} and in_channels={in_channels} must be 1 or more")
+        if not 0 <= drop_ratio < 1:
+            raise ValueError(f"drop_ratio={drop_ratio} is outside 0 <= drop_ratio < 1")
+        if std < 0:
+            raise ValueError(f"std={std} is negative")
+        if data_format not in ("NCHW", "NHWC"):
+            raise ValueError(f"data_format={data_format!r} is neither 'NCHW' nor 'NHWC'")
+        self.num_classes = num_classes
+        self.in_channels = in_channels
+        self.data_format = data_format
+        weight_attr, bias_attr = weight_attr or ParamAttr(), bias_attr or ParamAttr()
+        weight_attr.initializer = nn.initializer.Normal(0.0, std)
+        bias_attr.initializer = nn.initializer.Constant(0.0)
+        self.dropout = nn.Dropout(drop_ratio)
+        self.fc = nn.Linear(in_channels, num_classes, weight_attr, bias_attr)
+        self.criterion = CrossEntropyLoss(ls_eps)
+
+    def pool(self, features: Tensor) -> Tensor:
+        """Average over the height and width: [N*S, C, H, W] (or channels last) -> [N*S, C]."""
+        return features.mean(axis=[2, 3] if self.data_format == "NCHW" else [1, 2])
+
+    def forward(self, features: Tensor, num_seg: int) -> Tensor:
+        """Features [N*S, C, H, W] of N videos with S = `num_seg` frames each -> logits [N, K]."""
+        raise NotImplementedError
+
+    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Logits [N, K], class numbers [N] -> a scalar. Labels are smoothed in training mode only."""
+        return self.criterion(logits, labels)
+
+    def accuracy(self, logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Share of the N videos whose class is the best, or among the five best: {"top1": scalar, "top5": scalar}.
+
+        With fewer than five classes, top5 is over all of them (and thus 1).
+        """
+        ranked = logits.topk(min(5, self.num_classes), axis=1)[1]  # [N, min(5, K)]
+        hits = (ranked == labels.reshape([-1, 1])).astype("float32")
+        return {"top1": hits[:, 0].mean(), "top5": hits.sum(axis=1).mean()}

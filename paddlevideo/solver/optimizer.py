@@ -1,0 +1,179 @@
+"""The OPTIMIZER section: any optimizer of Paddle by name, with its schedule, weight decay and gradient clipping.
+
+All parameters are in one group: Paddle clips each group by a norm of its own. What differs from parameter to parameter
+(a learning rate multiplier, another decay) is said by the layer that owns it, through `ParamAttr`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, field, fields, make_dataclass
+from typing import Annotated, Any, ClassVar
+
+import paddle
+from paddle import nn
+from paddle.regularizer import L1Decay, L2Decay
+
+from paddlevideo.registry import OPTIMIZERS, SCHEDULES
+from paddlevideo.solver.lr import Progress, Schedule
+
+# Classes that subtract the decay from the parameter itself, past the gradient, and their arguments for it
+DECOUPLED = {"AdamW": "weight_decay", "Lamb": "lamb_weight_decay"}
+
+
+@dataclass(frozen=True)
+class WeightDecay:
+    """`{name: L2, value: 1e-4}`: the penalty (L2 or L1, also spelt L2Decay and L1Decay) and its factor, 0 or more."""
+
+    name: str
+    value: float
+
+    def __post_init__(self) -> None:
+        if self.name.upper().removesuffix("DECAY") not in ("L1", "L2"):
+            raise ValueError(f"weight_decay.name={self.name!r} is neither 'L2' nor 'L1'")
+        if self.value < 0:
+            raise ValueError(f"weight_decay.value={self.value} is negative")
+
+    @property
+    def is_l1(self) -> bool:
+        """Whether the penalty is on absolute values."""
+        return self.name.upper().startswith("L1")
+
+
+@dataclass(frozen=True)
+class GradClip:
+    """`{name: ClipGradByGlobalNorm, value: 40.0}`: the largest L2 norm of all gradients together, above 0."""
+
+    name: str
+    value: float
+
+    def __post_init__(self) -> None:
+        if "global" not in self.name.lower():
+            raise ValueError(f"grad_clip.name={self.name!r}: only ClipGradByGlobalNorm is known")
+        if self.value <= 0:
+            raise ValueError(f"grad_clip.value={self.value} must be above 0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optimizer:
+    """What every optimizer can be told; a subclass adds the numbers of its Paddle class.
+
+    Attributes:
+        learning_rate: a constant, or a schedule.
+        weight_decay: a factor (L2) or a `WeightDecay`; parameters with a decay of their own keep it.
+        grad_clip: the largest global norm of the gradients, or a `GradClip`.
+        no_weight_decay_name: pieces of parameter names, separated by spaces, that are left out of the decay.
+    """
+
+    paddle_class: ClassVar[Any]
+
+    learning_rate: float | Annotated[Schedule, SCHEDULES]
+    weight_decay: float | WeightDecay | None = None
+    grad_clip: GradClip | float | None = None
+    no_weight_decay_name: str | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.weight_decay, (int, float)) and self.weight_decay < 0:
+            raise ValueError(f"weight_decay={self.weight_decay} is negative")
+        if isinstance(self.grad_clip, (int, float)) and self.grad_clip <= 0:
+            raise ValueError(f"grad_clip={self.grad_clip} must be above 0")
+        name = type(self).__name__
+        if name in DECOUPLED and isinstance(self.weight_decay, WeightDecay) and self.weight_decay.is_l1:
+            raise ValueError(f"{name} has no L1 decay; weight_decay may be a number or L2")
+        if name == "Rprop" and self.weight_decay:
+            raise ValueError("Rprop has no weight decay: it uses only the signs of the gradients")
+
+    def lr(self, progress: Progress) -> float:
+        """The learning rate of the step at `progress`, to be given to `set_lr`."""
+        return self.learning_rate(progress) if isinstance(self.learning_rate, Schedule) else float(self.learning_rate)
+
+
+def build_optimizer(
+    section: Optimizer, model: nn.Layer, *, multi_precision: bool = False
+) -> paddle.optimizer.Optimizer:
+    """The Paddle optimizer of all parameters of `model` that are trained.
+
+    Its learning rate is that of the first step; the training loop sets it before each step. The order within a step:
+    clip all gradients by their global norm, add the decay, update.
+
+    Args:
+        section: a checked OPTIMIZER section.
+        model: parameters that are left out of the decay get their `regularizer` changed.
+        multi_precision: keep float32 copies of float16 parameters, where the class can.
+    """
+    shared = {item.name for item in fields(Optimizer)}
+    settings = {item.name: getattr(section, item.name) for item in fields(section) if item.name not in shared}
+    trained = {name: param for name, param in model.named_parameters() if not param.stop_gradient}
+    pieces = (section.no_weight_decay_name or "").split()
+    free = {
+        param.name for name, param in trained.items() if _is_undecayed(param) or any(piece in name for piece in pieces)
+    }
+    decay, name = section.weight_decay, type(section).__name__
+    if name in DECOUPLED:
+        settings[DECOUPLED[name]] = decay.value if isinstance(decay, WeightDecay) else float(decay or 0.0)
+        if name == "AdamW":
+            settings["apply_decay_param_fun"] = lambda param_name: param_name not in free
+        else:
+            settings["exclude_from_weight_decay_fn"] = lambda param: param.name in free
+    elif decay is not None:
+        value = decay.value if isinstance(decay, WeightDecay) else float(decay)
+        settings["weight_decay"] = L1Decay(value) if isinstance(decay, WeightDecay) and decay.is_l1 else L2Decay(value)
+    for param in trained.values():
+        if name in DECOUPLED:
+            # A regularizer acts on the gradient and would come on top of the decoupled decay.
+            param.regularizer = None
+            # Remembered, so that a second optimizer for the same model leaves the same ones out.
+            param.optimize_attr["undecayed"] = param.name in free
+        elif param.name in free:
+            param.regularizer = L2Decay(0.0)
+    if section.grad_clip is not None:
+        clip = section.grad_clip.value if isinstance(section.grad_clip, GradClip) else float(section.grad_clip)
+        settings["grad_clip"] = nn.ClipGradByGlobalNorm(clip)
+    if multi_precision and "multi_precision" in inspect.signature(section.paddle_class).parameters:
+        settings["multi_precision"] = True
+    return section.paddle_class(
+        learning_rate=section.lr(Progress(0, 0, 1)), parameters=list(trained.values()), **settings
+    )
+
+
+def _is_undecayed(param: paddle.Tensor) -> bool:
+    """Whether the layer that owns the parameter pinned its decay to 0."""
+    pinned = isinstance(param.regularizer, L2Decay) and param.regularizer._coeff == 0
+    return pinned or param.optimize_attr.get("undecayed", False)
+
+
+BETAS: list[Any] = [("beta1", float, 0.9), ("beta2", float, 0.999)]
+ADAM: list[Any] = BETAS + [("epsilon", float, 1e-8)]
+FIELDS: dict[str, list[Any]] = {  # LBFGS is not here: it evaluates the loss several times a step
+    "ASGD": [("batch_num", int, 1)],
+    "Adadelta": [("epsilon", float, 1e-6), ("rho", float, 0.95)],
+    "Adagrad": [("epsilon", float, 1e-6), ("initial_accumulator_value", float, 0.0)],
+    "Adam": ADAM + [("lazy_mode", bool, False), ("amsgrad", bool, False)],
+    "AdamW": ADAM
+    + [("weight_decay", float | WeightDecay | None, 0.01), ("lazy_mode", bool, False), ("amsgrad", bool, False)],
+    "Adamax": ADAM,
+    "Lamb": BETAS
+    + [("epsilon", float, 1e-6), ("always_adapt", bool, False), ("weight_decay", float | WeightDecay | None, 0.01)],
+    "Momentum": [("momentum", float, 0.9), ("use_nesterov", bool, False), ("rescale_grad", float, 1.0)],
+    "NAdam": ADAM + [("momentum_decay", float, 0.004)],
+    "RAdam": ADAM,
+    "RMSProp": [("rho", float, 0.95), ("epsilon", float, 1e-6), ("momentum", float, 0.0), ("centered", bool, False)],
+    "Rprop": [("learning_rate_range", tuple[float, float], (1e-5, 50.0)), ("etas", tuple[float, float], (0.5, 1.2))],
+    "SGD": [],
+}
+
+for class_name, own in FIELDS.items():
+    OPTIMIZERS.register(
+        make_dataclass(
+            class_name,
+            [(item, kind, field(default=default)) for item, kind, default in own],
+            bases=(Optimizer,),
+            namespace={
+                "__module__": __name__,
+                "__doc__": f"paddle.optimizer.{class_name} and what every optimizer can be told.",
+                "paddle_class": getattr(paddle.optimizer, class_name),
+            },
+            frozen=True,
+            kw_only=True,
+        )
+    )
