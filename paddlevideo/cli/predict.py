@@ -8,13 +8,10 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from paddlevideo.cli import launch
 from paddlevideo.utils.errors import UserError
-
-if TYPE_CHECKING:
-    from paddlevideo.tasks.engine import EngineOptions
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -103,7 +100,7 @@ def _inputs(path: Path, is_list: bool) -> list[Path]:
     return [Path(line.strip()) for line in lines if line.strip()]
 
 
-def _engine_options(args: argparse.Namespace, gpu: bool) -> EngineOptions:
+def _engine_options(args: argparse.Namespace, gpu: bool) -> Any:
     from paddlevideo.tasks.engine import EngineOptions
 
     return EngineOptions(

@@ -62,7 +62,9 @@ class ClipLoader:
         self.num_workers = num_workers
         self.seed = seed
         self.shuffle = shuffle
-        self._sharing = {"drop_last": drop_last, "rank": rank, "world_size": world_size}
+        self.drop_last = drop_last
+        self.rank = rank
+        self.world_size = world_size
         self._assembler = Assembler(dataset, pipeline, seed, training=drop_last)
         self._workers: Workers | None = None
         self._failures: dict[str, Failure] = {}
@@ -73,8 +75,15 @@ class ClipLoader:
 
     def plan(self, epoch: int) -> list[list[int]]:
         """The sample indices of each batch of an epoch on this rank."""
-        order = shuffle_rng(self.seed, epoch) if self.shuffle else None
-        return [batch.tolist() for batch in plan_epoch(len(self.dataset), self.batch_size, order=order, **self._sharing)]
+        plan = plan_epoch(
+            len(self.dataset),
+            self.batch_size,
+            order=shuffle_rng(self.seed, epoch) if self.shuffle else None,
+            drop_last=self.drop_last,
+            rank=self.rank,
+            world_size=self.world_size,
+        )
+        return [batch.tolist() for batch in plan]
 
     def __len__(self) -> int:
         """Batches an epoch on this rank."""
@@ -113,7 +122,7 @@ class ClipLoader:
             self.close()
             raise RuntimeError(
                 "a worker process of the loader died (often killed for want of memory, or by a crash in a video "
-                "library); use fewer num_workers or a smaller batch_size, or num_workers: 0 to see a crash where it happens"
+                "library); use fewer num_workers or a smaller batch_size, or num_workers: 0 to see where it crashes"
             ) from error
 
     def close(self) -> None:

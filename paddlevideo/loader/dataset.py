@@ -86,7 +86,7 @@ class VideoDataset(ListDataset):
         file_path: the list.
         data_prefix: folder the paths are relative to.
         suffix: appended to every path, such as ".avi".
-        on_error: what becomes of a video that cannot be read: an error, left out, or (training only) another in its place.
+        on_error: what a video that cannot be read is: an error, left out, or (training only) replaced by another.
     Raises:
         UserError: see `read_list`.
     """
@@ -126,7 +126,9 @@ class FrameDataset(ListDataset):
         except (ValueError, IndexError, KeyError):
             numbered = False
         if not numbered:
-            raise ValueError(f"suffix must be a frame's file name with the place of its number, as img_{{:05}}.jpg; got {suffix!r}")
+            raise ValueError(
+                f"suffix must be a frame's file name with the place of its number, as img_{{:05}}.jpg; got {suffix!r}"
+            )
         super().__init__(file_path, read_list(file_path, 2, "folder num_frames label"), data_prefix, on_error)
         self.suffix = suffix
 

@@ -44,7 +44,7 @@ class Workers:
         self._pool = ProcessPoolExecutor(count, context, initializer=_start, initargs=(assembler, end))
 
     def submit(self, epoch: int, indices: list[int]) -> Future:
-        """Asks for a batch. Futures are not to be cancelled: some Python versions hang when a worker dies after that."""
+        """Asks for a batch. Do not cancel the future: some versions of Python then hang when a worker dies."""
         return self._pool.submit(_batch, epoch, indices)
 
     def close(self) -> None:

@@ -52,17 +52,20 @@ def build_loader(cfg: RootSection, split: Split, seed: int) -> ClipLoader:
         raise UserError(f"DATASET.{split} is missing from the config; this command needs it")
     dataset = spec.build()
     dataset.check_labels(num_classes(cfg))
-    return ClipLoader(
-        dataset,
-        pipeline_of(cfg, split),
-        batch_size=cfg.DATASET.batch_of(split),
-        num_workers=cfg.DATASET.workers_of(split),
-        seed=seed,
-        shuffle=split == "train",
-        drop_last=split == "train",
-        rank=dist.rank(),
-        world_size=dist.world_size(),
-    )
+    try:
+        return ClipLoader(
+            dataset,
+            pipeline_of(cfg, split),
+            batch_size=cfg.DATASET.batch_of(split),
+            num_workers=cfg.DATASET.workers_of(split),
+            seed=seed,
+            shuffle=split == "train",
+            drop_last=split == "train",
+            rank=dist.rank(),
+            world_size=dist.world_size(),
+        )
+    except ValueError as error:
+        raise UserError(f"{spec.where}: DATASET.{split}: {error}") from None
 
 
 def num_classes(cfg: RootSection) -> int:

@@ -22,6 +22,7 @@ IGNORED = {
     "DATASET.shuffle_valid": "the order of evaluation changes no figure",
     "VideoDataset.num_retries": "what on_error does with an unreadable video replaces it",
     "FrameDataset.num_retries": "what on_error does with an unreadable video replaces it",
+    "CenterCrop.backend": "a crop does not resize",
     "Sampler.use_pil": "frames are arrays throughout",
     "Normalization.tensor_shape": "the axes follow the layout that Image2Array names",
 }

@@ -36,7 +36,12 @@ def test_video_suffix_and_no_prefix(tmp_path: Path) -> None:
 def test_frame_lines(tmp_path: Path) -> None:
     data = FrameDataset(write(tmp_path, "some folder/x 120 7\ny 1 0\n"), data_prefix="frames", suffix="{:06d}.png")
     clip = data.clip(0)
-    assert (clip.path, clip.num_frames, clip.label, clip.frame_pattern) == ("frames/some folder/x", 120, 7, "{:06d}.png")
+    assert (clip.path, clip.num_frames, clip.label, clip.frame_pattern) == (
+        "frames/some folder/x",
+        120,
+        7,
+        "{:06d}.png",
+    )
 
 
 def test_broken_lines_are_all_counted_and_the_first_are_shown(tmp_path: Path) -> None:
@@ -51,7 +56,7 @@ def test_broken_lines_are_all_counted_and_the_first_are_shown(tmp_path: Path) ->
 
 
 def test_a_video_list_given_to_frames(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="'a.mp4 1'; expected 'folder num_frames label'"):
+    with pytest.raises(UserError, match=r"'a.mp4 1'; expected 'folder num_frames label'"):
         FrameDataset(write(tmp_path, "a.mp4 1\n"))
 
 

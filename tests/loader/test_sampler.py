@@ -49,8 +49,7 @@ def rows(**tables: dict[int, list[int]]) -> list[tuple[str, int, list[int]]]:
 
 @pytest.mark.parametrize(
     "option, n, expected",
-    rows(select_left=LEFT, seg_len=SEGMENTS, linspace_sample=LINSPACE)
-    + rows(select_left=SHORT, seg_len=SHORT),
+    rows(select_left=LEFT, seg_len=SEGMENTS, linspace_sample=LINSPACE) + rows(select_left=SHORT, seg_len=SHORT),
 )
 def test_eight_segments(option: str, n: int, expected: list[int]) -> None:
     sampler = Sampler(8, valid_mode=True, **{option: True if option != "seg_len" else 1})

@@ -102,7 +102,13 @@ def test_unreadable_files(tmp_path: Path, backend: str) -> None:
     whole = encode(tmp_path / "whole.mp4", numbered(30)).read_bytes()
     (tmp_path / "cut.mp4").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "folder").mkdir()
-    reasons = {"missing.mp4": "no such file", "empty.mp4": "empty", "folder": "FrameDecoder", "text.mp4": ".+", "cut.mp4": ".+"}
+    reasons = {
+        "missing.mp4": "no such file",
+        "empty.mp4": "empty",
+        "folder": "FrameDecoder",
+        "text.mp4": ".+",
+        "cut.mp4": ".+",
+    }
     for name, reason in reasons.items():
         with pytest.raises(Unreadable, match=reason) as caught:
             VideoDecoder(backend)(Clip(str(tmp_path / name)), RNG)
@@ -162,7 +168,7 @@ def test_frames_are_counted_from_one_and_only_wanted_files_are_read(tmp_path: Pa
 def test_frame_files_that_are_not_what_they_should_be(tmp_path: Path) -> None:
     folder = write_frames(tmp_path / "clip", numbered(3), "{:03d}.png")
     (folder / "002.png").write_bytes(b"")
-    with pytest.raises(Unreadable, match="002.png is no image"):
+    with pytest.raises(Unreadable, match=r"002.png is no image"):
         FrameFolder(str(folder), "{:03d}.png", 3).read([0, 1])
     write_frames(tmp_path / "clip", numbered(2)[:, :32], "{:03d}.png")
     with pytest.raises(Unreadable, match="differ in size"):

@@ -128,7 +128,7 @@ def test_random_crop_reaches_every_place_and_keeps_one_box_for_all_frames() -> N
 
 @pytest.mark.parametrize("op", [RandomCrop(10), CenterCrop(10), TenCrop(10), GroupFullResSample(10)])
 def test_a_crop_that_does_not_fit_names_the_video(op: Op) -> None:
-    with pytest.raises(UserError, match="positions.mp4: frames of 12x9 are smaller than the crop of 10"):
+    with pytest.raises(UserError, match=r"positions.mp4: frames of 12x9 are smaller than the crop of 10"):
         run(op, positions(9, 12))
     assert run(op, positions(10, 10)).pixels().shape[1:3] == (10, 10)
 

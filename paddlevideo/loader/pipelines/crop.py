@@ -16,7 +16,9 @@ def room_for(clip: Clip, size: int) -> tuple[int, int]:
     """How many pixels frames are (higher, wider) than a square crop. Raises UserError when it does not fit."""
     height, width = clip.pixels().shape[1:3]
     if min(height, width) < size:
-        raise UserError(f"{clip.path}: frames of {width}x{height} are smaller than the crop of {size}; put a Scale first")
+        raise UserError(
+            f"{clip.path}: frames of {width}x{height} are smaller than the crop of {size}; put a Scale first"
+        )
     return height - size, width - size
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
@@ -16,7 +17,7 @@ from paddlevideo.loader.sources.pyav_video import PyavVideo
 from paddlevideo.registry import PIPELINES
 from paddlevideo.utils.errors import UserError
 
-BACKENDS = {"pyav": PyavVideo, "decord": DecordVideo, "cv2": OpencvVideo}
+BACKENDS: dict[str, Callable[[str], FrameSource]] = {"pyav": PyavVideo, "decord": DecordVideo, "cv2": OpencvVideo}
 
 
 @PIPELINES.register
@@ -36,7 +37,7 @@ class VideoDecoder:
         self.backend = "pyav" if backend == "auto" else backend
 
     def __call__(self, clip: Clip, rng: np.random.Generator) -> Clip:
-        source: FrameSource = BACKENDS[self.backend](clip.path)
+        source = BACKENDS[self.backend](clip.path)
         return replace(clip, source=source, num_frames=source.num_frames)
 
 
@@ -46,5 +47,7 @@ class FrameDecoder:
 
     def __call__(self, clip: Clip, rng: np.random.Generator) -> Clip:
         if not clip.frame_pattern:
-            raise UserError(f"{clip.path}: FrameDecoder reads folders of frames, which FrameDataset lists; use VideoDecoder")
+            raise UserError(
+                f"{clip.path}: FrameDecoder reads folders of frames, which FrameDataset lists; use VideoDecoder"
+            )
         return replace(clip, source=FrameFolder(clip.path, clip.frame_pattern, clip.num_frames))

@@ -70,9 +70,7 @@ def sample_linspace(n: int, num_seg: int) -> np.ndarray:
     return np.linspace(0, n - 1, num_seg).astype(np.int64)
 
 
-def sample_interval(
-    n: int, num_seg: int, seg_len: int, interval: int, rng: np.random.Generator | None
-) -> np.ndarray:
+def sample_interval(n: int, num_seg: int, seg_len: int, interval: int, rng: np.random.Generator | None) -> np.ndarray:
     """S clips of L frames, `interval` apart, their starts spread over the video. [S * L]"""
     span = seg_len * interval
     room = n - span + 1  # starts at which a clip fits
@@ -116,7 +114,12 @@ class Sampler:
         for name, value in (("num_seg", num_seg), ("seg_len", seg_len), ("frame_interval", frame_interval)):
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
-        chosen = {"frame_interval": frame_interval, "linspace": linspace_sample, "left": select_left, "dense": dense_sample}
+        chosen = {
+            "frame_interval": frame_interval,
+            "linspace": linspace_sample,
+            "left": select_left,
+            "dense": dense_sample,
+        }
         self.strategy = next((name for name, asked in chosen.items() if asked), "segments")
         if self.strategy == "dense" and num_seg > DENSE_WINDOW:
             raise ValueError(f"dense_sample takes num_seg frames from {DENSE_WINDOW}, got num_seg {num_seg}")

@@ -56,7 +56,7 @@ class PyavVideo:
         self._is_open = False
 
     def read(self, indices: Sequence[int]) -> np.ndarray:
-        """The frames at 0-based `indices`: [len(indices), H, W, 3] RGB uint8. Closes the file; reading again opens it."""
+        """The frames at 0-based `indices`: [len(indices), H, W, 3] RGB uint8. Closes the file until the next read."""
         if not self._is_open:
             self._open()
         wanted, inverse = np.unique(np.asarray(indices), return_inverse=True)

@@ -1,0 +1,45 @@
+"""Label files in both spellings."""
+
+from pathlib import Path
+
+import pytest
+
+from paddlevideo.tasks.labels import read_labels
+from paddlevideo.utils.errors import UserError
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["0 a b\n1 c\n2 d\n", "2 d\n0 a b\n\n1 c\n", "a b\nc\nd\n", "\ufeffa b\nc\nd"],
+    ids=["ids", "any order", "names", "bom"],
+)
+def test_both_spellings(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "labels.txt"
+    path.write_text(text, encoding="utf-8")
+    assert read_labels(str(path), 3) == ["a b", "c", "d"]
+
+
+def test_without_a_file_the_ids_are_the_names() -> None:
+    assert read_labels(None, 3) == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("0 a\n0 b\n", ":2: class 0 is named a second time"),
+        ("0 a\n2 b\n", "no name for class 1"),
+        ("a\nb\nc\n", "3 names, but the model has 2 classes"),
+        ("", "no name for class 0"),
+    ],
+)
+def test_wrong_files(text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "labels.txt"
+    path.write_text(text)
+    with pytest.raises(UserError) as caught:
+        read_labels(str(path), 2)
+    assert str(path) in str(caught.value) and message in str(caught.value)
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be read"):
+        read_labels(str(tmp_path / "none.txt"), 2)
