@@ -1,39 +1,34 @@
-"""Package metadata. Paddle itself is an extra: a machine needs either the CPU or the GPU build of it, never both."""
-
-from pathlib import Path
+"""Package metadata. Paddle is an extra, for a machine takes the CPU build or the GPU build of it, never both."""
 
 from setuptools import find_packages, setup
-
-README = Path(__file__).with_name("README.md")
 
 setup(
     name="paddlevideo",
     version="0.1.0",
-    description="Video classification on PaddlePaddle: training, testing, export and prediction from one YAML file",
-    long_description=README.read_text(encoding="utf-8") if README.exists() else "",
-    long_description_content_type="text/markdown",
-    license="Apache-2.0",
+    description="Video classification on PaddlePaddle: train, test, export and predict from one YAML file",
     packages=find_packages(include=["paddlevideo", "paddlevideo.*"]),
     python_requires=">=3.10",
     install_requires=[
         "numpy",
         "pyyaml",
-        # Where opencv-python is installed already, which provides the same module: pip install --no-deps -e . and the
-        # rest of this list.
+        # opencv-python gives the same module and is as good. pip does not know: where it is installed, leave this one
+        # out with `pip install --no-deps -e .` and install the others by name.
         "opencv-python-headless",
         "av",
-        "decord; platform_machine == 'x86_64' and sys_platform == 'linux' or sys_platform == 'win32'",  # has wheels there
         "pillow",
         "tqdm",
+        # Only where there are wheels; PyAV reads everything too.
+        "decord; sys_platform == 'win32' or (sys_platform == 'linux' and platform_machine == 'x86_64')",
     ],
     extras_require={
         "cpu": ["paddlepaddle>=3.0"],
-        "gpu": ["paddlepaddle-gpu"],
+        # PyPI stops at 2.6; 3.x needs --extra-index-url https://www.paddlepaddle.org.cn/packages/stable/cu126/
+        "gpu": ["paddlepaddle-gpu>=3.0"],
         "decord": ["decord"],
         "visualdl": ["visualdl"],
         "plot": ["matplotlib"],
         "safetensors": ["safetensors"],
-        "dev": ["ruff", "mypy", "pytest", "hypothesis", "types-PyYAML", "types-tqdm"],
+        "dev": ["ruff", "mypy", "pytest", "hypothesis", "types-PyYAML"],
     },
     entry_points={"console_scripts": ["paddlevideo = paddlevideo.cli.main:main"]},
 )

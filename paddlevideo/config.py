@@ -56,8 +56,8 @@ class Spec:
 
     def plain(self) -> dict[str, Any]:
         """The component as a YAML mapping with every argument written out, defaults too."""
-        given = {name: default for name, (_, default) in parameters(self.target).items() if default is not REQUIRED}
-        values = {name: _plain(value) for name, value in {**given, **self.arguments}.items()}
+        takes = parameters(self.target).items()
+        values = {name: _plain(self.arguments.get(name, default)) for name, (_, default) in takes}
         return {self.naming[0]: self.naming[1], **values} if self.naming else values
 
 

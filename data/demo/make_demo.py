@@ -118,7 +118,8 @@ def draw(still: np.ndarray, outline: np.ndarray, fill: np.ndarray, state: np.nda
 def write_video(path: Path, frames: np.ndarray) -> None:
     """Encodes `frames` [T, H, W, 3] as H.264 in MP4 at 25 frames a second. Bit-equal for equal frames."""
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=25, options={"crf": "18", "preset": "fast", "threads": "1"})
+        # A fixed quantiser: with rate control (crf), x264's output can vary when several clips are encoded at once.
+        stream = container.add_stream("libx264", rate=25, options={"qp": "20", "preset": "fast", "threads": "1"})
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = "yuv420p"
         for frame in frames:
