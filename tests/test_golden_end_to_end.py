@@ -11,6 +11,7 @@ from golden_fill import GOLDEN, fill
 from paddlevideo.tasks import export, predict, run, schema
 from paddlevideo.tasks import test as testing
 from paddlevideo.tasks.engine import EngineOptions
+from paddlevideo.tasks.exported import open_exported
 
 ROOT = Path(__file__).resolve().parents[1]
 VIDEOS = ROOT.parent / "shared/videos"
@@ -48,7 +49,7 @@ def test_both_roads_reach_the_golden_scores(config: str, tmp_path: Path) -> None
     if tested.size and resolved.root.model_name == "TSN":
         return  # 250 frames a video: the other road takes minutes, and it is the same code
     export.export(resolved, weights, tmp_path / "inference")
-    exported = predict.open_exported(tmp_path / "inference", None, None)
+    exported = open_exported(tmp_path / "inference", None, None)
     predictor = predict.Predictor(exported, EngineOptions(cpu_threads=2))
     predictions = list(predictor.predict([VIDEOS / record["video"] for record in records], top_k=16))
     for prediction, record, row in zip(predictions, records, tested):

@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Predicts."""
-    from paddlevideo.tasks import predict, schema, session
+    from paddlevideo.tasks import exported, predict, schema, session
     from paddlevideo.utils.log import logger
 
     if args.use_xpu or args.use_npu:
@@ -67,8 +67,8 @@ def run(args: argparse.Namespace) -> int:
     cfg = schema.load(args.config, args.override).root if args.config else None
     gpu = session.start_quietly(args.use_gpu)
     paths = _inputs(Path(args.input_file), args.time_test_file)
-    exported = predict.open_exported(Path(args.model_file), args.params_file and Path(args.params_file), cfg)
-    predictor = predict.Predictor(exported, _engine_options(args, gpu), args.batch_size, args.num_workers)
+    model = exported.open_exported(Path(args.model_file), args.params_file and Path(args.params_file), cfg)
+    predictor = predict.Predictor(model, _engine_options(args, gpu), args.batch_size, args.num_workers)
     done = []
     for item in predictor.predict(paths, args.top_k):
         done.append(item)

@@ -33,7 +33,8 @@ def running_flags(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Trains."""
     from paddlevideo.tasks import session
-    from paddlevideo.tasks.train import TrainOptions, train
+    from paddlevideo.tasks.start import TrainOptions
+    from paddlevideo.tasks.train import train
 
     if args.log_dir:
         args.override.append(f"log_dir={args.log_dir}")

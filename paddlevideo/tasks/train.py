@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,33 +19,14 @@ from paddlevideo.tasks.checkpoint import Checkpoints, TrainState
 from paddlevideo.tasks.evaluate import evaluate, report_failures, scorer
 from paddlevideo.tasks.meter import Clock, Meter, Stopwatch, epoch_line, train_line
 from paddlevideo.tasks.precision import Precision
-from paddlevideo.tasks.run import build_loader, build_model, check_fit, load_weights
+from paddlevideo.tasks.run import build_loader, build_model, check_fit
 from paddlevideo.tasks.scalars import Scalars
 from paddlevideo.tasks.schema import RootSection
+from paddlevideo.tasks.start import TrainOptions, resumes, start_state
 from paddlevideo.utils import dist, seed
 from paddlevideo.utils.errors import UserError
 from paddlevideo.utils.log import file_only, logger, on_terminal
 from paddlevideo.utils.signals import Stopped, StopRequest
-
-
-@dataclass(frozen=True)
-class TrainOptions:
-    """What the command line adds to a config.
-
-    Attributes:
-        validate: evaluate on the valid split while training; without it no best model is kept.
-        weights: a checkpoint to fine-tune from (model only).
-        resume: "auto", or the prefix of a checkpoint, to continue from.
-        max_iters: stop every epoch and validation after so many batches, for a trial run.
-    """
-
-    validate: bool = False
-    weights: str | None = None
-    resume: str | None = None
-    seed: int = 1234
-    max_iters: int | None = None
-    amp: bool = False
-    amp_level: str | None = None
 
 
 class Trainer:
@@ -62,55 +42,15 @@ class Trainer:
         self.valid = build_loader(self.cfg, "valid", options.seed) if options.validate else None
         self.group = accumulation(self.cfg)
         seed.seed_model(options.seed)
-        self.net = build_model(self.cfg, pretrained=options.weights is None and not self._resumes())
+        self.net = build_model(self.cfg, pretrained=not (options.weights or resumes(self.cfg, options)))
         for split in ("train", "valid") if options.validate else ("train",):
             check_fit(self.cfg, self.net, split)
         self.precision = Precision(options.amp, options.amp_level)
         self.optimizer = build_optimizer(self.section, self.net, multi_precision=self.precision.level == "O2")
         self.net, self.optimizer = self.precision.decorate(self.net, self.optimizer)
-        self.state = self._start_state()
+        self.state = start_state(self.cfg, options, self.checkpoints, self.net, self.optimizer, self.precision.scaler)
         self.parallel = paddle.DataParallel(self.net) if dist.world_size() > 1 else self.net
         self.scalars = Scalars(self.cfg.log_dir if dist.rank() == 0 else None)
-
-    def _resumes(self) -> bool:
-        return bool(self.options.resume or self.cfg.resume_epoch)
-
-    def _start_state(self) -> TrainState:
-        """A fresh state, that of a checkpoint, or a fresh one on given weights."""
-        options = self.options
-        if self._resumes() and options.weights:
-            raise UserError("--weights starts a new run and resume continues one; give one of them")
-        state = self._resume() if self._resumes() else None
-        if state is None and options.weights:
-            logger.info(f"Finetune from checkpoint: {options.weights}")
-            load_weights(self.net, options.weights, new_head=True)
-        if state is not None and state.seed != options.seed:
-            raise UserError(f"the run to resume used --seed {state.seed}; resume with the same, not {options.seed}")
-        return state or TrainState(seed=options.seed)
-
-    def _resume(self) -> TrainState | None:
-        wanted = self.options.resume
-        if wanted == "auto":
-            return self._resume_newest()
-        if wanted is None:
-            prefix = self.checkpoints.epoch(self.cfg.resume_epoch)
-        else:
-            prefix = Path(wanted.removesuffix(".pdparams").removesuffix(".pdopt"))
-        return self._restore(prefix)
-
-    def _resume_newest(self) -> TrainState | None:
-        for prefix in self.checkpoints.newest_first():
-            try:
-                return self._restore(prefix)
-            except UserError as error:
-                logger.info(f"{error}; trying the checkpoint before it")
-        logger.info(f"--resume auto: there is nothing to resume in {self.cfg.output}; starting from the beginning")
-        return None
-
-    def _restore(self, prefix: Path) -> TrainState:
-        state = checkpoint.resume(prefix, self.net, self.optimizer, self.precision.scaler)
-        logger.info(f"Resume from checkpoint: {prefix} (epoch {state.epoch + 1}, step {state.step})")
-        return state
 
     # --- the loop -----------------------------------------------------------------------------------------------------
 

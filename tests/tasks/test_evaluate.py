@@ -12,7 +12,7 @@ import pytest
 from paddlevideo.tasks import run, schema, train
 from paddlevideo.tasks import test as testing
 from paddlevideo.tasks.evaluate import cross_entropy
-from paddlevideo.tasks.train import TrainOptions
+from paddlevideo.tasks.start import TrainOptions
 from paddlevideo.utils.environment import python_environment
 from paddlevideo.utils.errors import UserError
 

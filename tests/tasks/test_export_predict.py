@@ -13,7 +13,8 @@ from paddle import nn
 from paddlevideo.tasks import export, predict, schema, train
 from paddlevideo.tasks import test as testing
 from paddlevideo.tasks.engine import EngineOptions
-from paddlevideo.tasks.train import TrainOptions
+from paddlevideo.tasks.exported import open_exported
+from paddlevideo.tasks.start import TrainOptions
 from paddlevideo.utils.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -163,7 +164,7 @@ def test_bad_inputs_to_predict(exported: Path, data: Path, tmp_path: Path) -> No
     broken.write_bytes(b"x" * 100)
     clip = sorted((data / "valid").iterdir())[0]
     (tmp_path / "good.mp4").write_bytes(clip.read_bytes())
-    opened = predict.open_exported(exported, None, None)
+    opened = open_exported(exported, None, None)
     predictor = predict.Predictor(opened, EngineOptions(onednn=False), batch_size=2)
     done = list(predictor.predict(predict.find_videos(tmp_path)))
     assert [item.file for item in done] == [str(tmp_path / "good.mp4")]
@@ -175,6 +176,6 @@ def test_bad_inputs_to_predict(exported: Path, data: Path, tmp_path: Path) -> No
         with pytest.raises(UserError, match=message):
             predict.find_videos(path)
     with pytest.raises(UserError, match="there is no manifest beside it"):
-        predict.open_exported(clip, None, None)
+        open_exported(clip, None, None)
     with pytest.raises(UserError, match="expected one exported model"):
-        predict.open_exported(data, None, None)
+        open_exported(data, None, None)

@@ -11,7 +11,7 @@ import pytest
 from paddlevideo.modeling import weights
 from paddlevideo.tasks import schema, train
 from paddlevideo.tasks.checkpoint import Checkpoints, TrainState
-from paddlevideo.tasks.train import TrainOptions
+from paddlevideo.tasks.start import TrainOptions
 from paddlevideo.utils import log
 from paddlevideo.utils.errors import UserError
 from paddlevideo.utils.signals import Stopped, StopRequest

@@ -1,0 +1,93 @@
+"""An exported model on disk: its program, its parameters and the manifest that says how to use them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import yaml
+
+from paddlevideo import config, yaml_tree
+from paddlevideo.loader.pipelines.pipeline import Pipeline
+from paddlevideo.tasks import schema
+from paddlevideo.tasks.labels import read_labels
+from paddlevideo.tasks.run import num_classes, pipeline_of
+from paddlevideo.tasks.schema import RootSection
+from paddlevideo.utils.errors import UserError
+
+
+@dataclass(frozen=True)
+class Exported:
+    """An exported model: its files, and how its clips are prepared and its scores read."""
+
+    model_file: Path
+    params_file: Path
+    pipeline: Pipeline
+    labels: list[str] | None
+    score_kind: Literal["logits", "probabilities"]
+    onednn: bool | None
+
+    def probabilities(self, scores: np.ndarray) -> np.ndarray:
+        """Softmax over classes, unless the program has done it: [N, K] -> [N, K]."""
+        if self.score_kind == "probabilities":
+            return scores
+        powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+        return powers / powers.sum(axis=1, keepdims=True)
+
+
+def open_exported(model: Path, params: Path | None, cfg: RootSection | None) -> Exported:
+    """Finds an exported model by its folder or its program file.
+
+    What the manifest beside it says can be replaced by a config (PIPELINE.test, DATASET.labels); a program without a
+    manifest, as PaddleVideo writes them, needs one.
+
+    Raises:
+        UserError: no program, several, or one without manifest and config.
+    """
+    model_file, manifest = _locate(model)
+    params_file = params or model_file.with_suffix(".pdiparams")
+    if cfg is None and manifest is None:
+        raise UserError(f"{model_file}: there is no manifest beside it; give its config with --config")
+    said = manifest or {}
+    own_labels = cfg is not None and cfg.DATASET.labels is not None
+    return Exported(
+        model_file,
+        params_file,
+        pipeline_of(cfg, "test") if cfg else _pipeline_from(said, model_file),
+        read_labels(cfg.DATASET.labels, num_classes(cfg)) if cfg and own_labels else said.get("labels"),
+        said.get("score_kind") or cfg.MODEL.target.score_kind,  # type: ignore[union-attr]
+        said.get("engine", {}).get("onednn"),
+    )
+
+
+def _locate(model: Path) -> tuple[Path, dict[str, Any] | None]:
+    """The program file and its manifest, if any."""
+    if model.is_dir():
+        manifests = sorted(model.glob("*.manifest.json"))
+        if len(manifests) != 1:
+            found = ", ".join(file.name for file in manifests) or "none"
+            raise UserError(f"{model}: expected one exported model (*.manifest.json), found {found}; name its file")
+        manifest = _read_manifest(manifests[0])
+        return model / manifest["model_file"], manifest
+    if not model.is_file():
+        raise UserError(f"{model}: there is no such file; export a model first (tools/export_model.py)")
+    beside = model.parent / f"{model.stem}.manifest.json"
+    return model, _read_manifest(beside) if beside.is_file() else None
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: not a readable manifest ({error}); export the model again") from None
+    if not isinstance(manifest, dict) or not {"model_file", "config", "labels", "score_kind"} <= set(manifest):
+        raise UserError(f"{path}: not a manifest of this program; export the model again")
+    return manifest
+
+
+def _pipeline_from(manifest: dict[str, Any], file: Path) -> Pipeline:
+    text = yaml.safe_dump(manifest["config"]["PIPELINE"]["test"])
+    return config.resolve(yaml_tree.parse(text, f"{file.name}'s manifest"), Pipeline, schema.IGNORED).root

@@ -1,0 +1,84 @@
+"""Where a training run starts: from nothing, from given weights, or where an earlier run stopped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import paddle
+from paddle import nn
+
+from paddlevideo.tasks import checkpoint
+from paddlevideo.tasks.checkpoint import Checkpoints, TrainState
+from paddlevideo.tasks.run import load_weights
+from paddlevideo.tasks.schema import RootSection
+from paddlevideo.utils.errors import UserError
+from paddlevideo.utils.log import logger
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """What the command line adds to a config.
+
+    Attributes:
+        validate: evaluate on the valid split while training; without it no best model is kept.
+        weights: a checkpoint to fine-tune from (model only).
+        resume: "auto", or the prefix of a checkpoint, to continue from.
+        max_iters: stop every epoch and validation after so many batches, for a trial run.
+    """
+
+    validate: bool = False
+    weights: str | None = None
+    resume: str | None = None
+    seed: int = 1234
+    max_iters: int | None = None
+    amp: bool = False
+    amp_level: str | None = None
+
+
+def resumes(cfg: RootSection, options: TrainOptions) -> bool:
+    """Whether an earlier run is to be continued."""
+    return bool(options.resume or cfg.resume_epoch)
+
+
+def start_state(
+    cfg: RootSection,
+    options: TrainOptions,
+    checkpoints: Checkpoints,
+    model: nn.Layer,
+    optimizer: paddle.optimizer.Optimizer,
+    scaler: paddle.amp.GradScaler,
+) -> TrainState:
+    """A fresh state, that of a checkpoint, or a fresh one on given weights; the model and optimizer are set to it.
+
+    Raises:
+        UserError: contradicting options, another seed than the run to resume, or a checkpoint that does not fit.
+    """
+    if resumes(cfg, options) and options.weights:
+        raise UserError("--weights starts a new run and resume continues one; give one of them")
+
+    def restore(prefix: Path) -> TrainState:
+        state = checkpoint.resume(prefix, model, optimizer, scaler)
+        logger.info(f"Resume from checkpoint: {prefix} (epoch {state.epoch + 1}, step {state.step})")
+        return state
+
+    state = None
+    if options.resume == "auto":
+        for prefix in checkpoints.newest_first():
+            try:
+                state = restore(prefix)
+                break
+            except UserError as error:
+                logger.info(f"{error}; trying the checkpoint before it")
+        else:
+            logger.info(f"--resume auto: there is nothing to resume in {cfg.output}; starting from the beginning")
+    elif options.resume:
+        state = restore(Path(options.resume.removesuffix(".pdparams").removesuffix(".pdopt")))
+    elif cfg.resume_epoch:
+        state = restore(checkpoints.epoch(cfg.resume_epoch))
+    elif options.weights:
+        logger.info(f"Finetune from checkpoint: {options.weights}")
+        load_weights(model, options.weights, new_head=True)
+    if state is not None and state.seed != options.seed:
+        raise UserError(f"the run to resume used --seed {state.seed}; resume with the same, not {options.seed}")
+    return state or TrainState(seed=options.seed)
