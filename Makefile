@@ -2,7 +2,6 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-INSTALLED := .venv/installed
 
 .PHONY: help demo test lint clean
 .DELETE_ON_ERROR:
@@ -13,13 +12,13 @@ help:
 	@echo "make lint    ruff and mypy alone"
 	@echo "make clean   remove what make and the demo wrote, .venv too"
 
-demo: $(INSTALLED)
+demo: .venv/installed-cpu
 	$(BIN)/python tools/demo.py
 
 test: lint
 	$(BIN)/pytest
 
-lint: $(INSTALLED)
+lint: .venv/installed-cpu,dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -29,11 +28,11 @@ clean:
 	rm -rf output/TSM_demo output/TSN_demo inference/TSM_demo inference/TSN_demo
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# A file, newer than setup.py once everything is installed, so that the second run starts at once.
-$(INSTALLED): setup.py
+# A file for each set of extras, newer than setup.py once they are installed, so that the second run starts at once.
+.venv/installed-%: setup.py
 	@$(PYTHON) -c 'import sys; sys.exit("%s is Python %s; 3.10 or newer is needed: make PYTHON=python3.12" \
 	    % (sys.executable, sys.version.split()[0]) if sys.version_info < (3, 10) else 0)'
-	$(PYTHON) -m venv .venv
+	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --progress-bar on -e '.[cpu,dev]'
+	$(BIN)/pip install --progress-bar on -e '.[$*]'
 	@touch $@

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from paddle import nn
+from tiny import TINY
 
 from paddlevideo.tasks import export, predict, schema, train
 from paddlevideo.tasks import test as testing
@@ -23,8 +24,6 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture(scope="module")
 def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A config and a checkpoint trained with it, shared by this file's tests."""
-    from conftest import TINY
-
     folder = tmp_path_factory.mktemp("trained")
     config = folder / "tiny.yaml"
     config.write_text(TINY.format(data=data, output=folder / "output"))

@@ -1,6 +1,0 @@
-"""Puts tests/ on the path, for `golden_fill`."""
-
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
