@@ -4,7 +4,7 @@ from setuptools import find_packages, setup
 
 setup(
     name="paddlevideo",
-    version="0.1.0",
+    version=re.search(r'__version__ = "(.+)"', PACKAGE.read_text(encoding="utf-8"))[1],  # type: ignore[index]
     description="Video classification on PaddlePaddle: train, test, export and predict from one YAML file",
     packages=find_packages(include=["paddlevideo", "paddlevideo.*"]),
     python_requires=">=3.10",
@@ -22,13 +22,12 @@ setup(
     ],
     extras_require={
         "cpu": ["paddlepaddle>=3.0"],
-        # PyPI stops at 2.6; 3.x needs --extra-index-url https://www.paddlepaddle.org.cn/packages/stable/cu126/
-        "gpu": ["paddlepaddle-gpu>=3.0"],
+        # PyPI's newest GPU build is 2.6.2, which crashes on export with numpy 2.
+        "gpu": ["paddlepaddle-gpu>=2.6", "numpy<2"],
         "decord": ["decord"],
         "visualdl": ["visualdl"],
-        "plot": ["matplotlib"],
         "safetensors": ["safetensors"],
-        "dev": ["ruff", "mypy", "pytest", "hypothesis", "types-PyYAML"],
+        "dev": ["ruff", "mypy", "pytest", "hypothesis", "types-PyYAML", "safetensors", "visualdl"],
     },
     entry_points={"console_scripts": ["paddlevideo = paddlevideo.cli.main:main"]},
 )
