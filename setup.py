@@ -1,6 +1,11 @@
 """Package metadata. Paddle is an extra, for a machine takes the CPU build or the GPU build of it, never both."""
 
+import re
+from pathlib import Path
+
 from setuptools import find_packages, setup
+
+PACKAGE = Path(__file__).with_name("paddlevideo") / "__init__.py"
 
 setup(
     name="paddlevideo",
