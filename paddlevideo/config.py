@@ -45,6 +45,7 @@ class Spec:
     path: str
     where: str
     naming: tuple[str, str] | None = None  # ("name", "TSMHead"); None for a section
+    sound: bool = True  # no fault was found in its arguments
 
     def build(self, **extra: Any) -> Any:
         """Calls the target. `extra` are arguments only the program knows. A ValueError becomes a ConfigError."""
@@ -112,9 +113,10 @@ def resolve(tree: Node, schema: type[Root], ignored: Mapping[str, str] | None = 
     """`load` for a tree already read."""
     check = Check(ignored or {})
     spec = bind(tree, schema, "", check)
+    root = _build(spec, check.faults)  # what is sound is built even beside faults, so that wrong values show too
     if check.faults:
         raise ConfigError(check.faults)
-    return Resolved(spec.build(), spec.plain(), check.notes)
+    return Resolved(root, spec.plain(), check.notes)
 
 
 # --- binding: tree + annotation -> value, or faults -------------------------------------------------------------------
@@ -236,7 +238,7 @@ def _bind_arguments(
     if not isinstance(given, dict):
         check.fault(node.where, path, f"expected a mapping, got {_describe(node)}")
         return None
-    takes = parameters(target)
+    takes, before = parameters(target), len(check.faults)
     owner = naming[1] if naming else path
     arguments = {}
     for key, child in given.items():
@@ -252,7 +254,7 @@ def _bind_arguments(
         if default is REQUIRED and key not in given:
             what = f"'{key}' ({_name(annotation)}) is missing"
             check.fault(node.where, f"{path}.{key}".lstrip("."), f"{what}; {owner or 'every config'} needs it")
-    return Spec(target, arguments, path, node.where, naming)
+    return Spec(target, arguments, path, node.where, naming, sound=len(check.faults) == before)
 
 
 def parameters(target: Callable[..., Any]) -> dict[str, tuple[Any, Any]]:
@@ -282,14 +284,15 @@ def _build(value: Any, faults: list[str], extra: Mapping[str, Any] | None = None
         return type(value)(_build(item, faults) for item in value)
     if not isinstance(value, Spec):
         return value
-    takes = parameters(value.target)
+    takes, before = parameters(value.target), len(faults)
     arguments = {
         name: argument if _unbuilt(takes[name][0]) else _build(argument, faults)
         for name, argument in value.arguments.items()
     }
-    before = len(faults)
+    if not value.sound or len(faults) > before:
+        return None
     try:
-        return value.target(**arguments, **(extra or {})) if before == len(faults) else None
+        return value.target(**arguments, **(extra or {}))
     except ConfigError as error:
         faults.extend(error.faults)
     except UserError:

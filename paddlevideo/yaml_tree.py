@@ -6,7 +6,7 @@ Inheritance (`_base_: other.yaml`) and command-line overrides (`MODEL.head.num_c
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,39 +76,42 @@ def _read(path: Path, readers: tuple[Path, ...]) -> Node:
     return _merge(_read(path.parent / base.value, (*readers, path.resolve())), tree)
 
 
-def parse(text: str, name: str) -> Node:
-    """Parses YAML text; `name` stands for the file in positions."""
+def parse(text: str, name: str, lines: bool = True) -> Node:
+    """Parses YAML text; `name` stands for the file in positions, which have a line unless `lines` is False."""
     loader = _Loader(text)
+
+    def place(mark: yaml.Mark | None) -> str:
+        return f"{name}:{mark.line + 1 if mark else 1}" if lines else name
+
     try:
         root = loader.get_single_node()
-        return Node(None, f"{name}:1") if root is None else _convert(loader, root, name)
+        return Node(None, place(None)) if root is None else _convert(loader, root, place)
     except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise UserError(f"{name}:{line}: not valid YAML: {error.problem or error.context}") from None
+        raise UserError(f"{place(error.problem_mark)}: not valid YAML: {error.problem or error.context}") from None
     except yaml.YAMLError as error:
         raise UserError(f"{name}: not valid YAML: {' '.join(str(error).split())}") from None
     finally:
         loader.dispose()
 
 
-def _convert(loader: _Loader, node: yaml.Node, name: str) -> Node:
-    where = f"{name}:{node.start_mark.line + 1}"
+def _convert(loader: _Loader, node: yaml.Node, place: Callable[[yaml.Mark], str]) -> Node:
+    where = place(node.start_mark)
     if not isinstance(node, yaml.ScalarNode) and node.tag not in PLAIN_TAGS:
         raise UserError(f"{where}: the tag '{node.tag}' is not allowed; a config is plain data")
     if isinstance(node, yaml.SequenceNode):
-        return Node([_convert(loader, child, name) for child in node.value], where)
+        return Node([_convert(loader, child, place) for child in node.value], where)
     if not isinstance(node, yaml.MappingNode):
         return Node(loader.construct_object(node), where)
     own = {key.value for key, _ in node.value}
     if len(own) < len(node.value):
         keys = [key.value for key, _ in node.value]
         twice = next(key for key, _ in reversed(node.value) if keys.count(key.value) > 1)
-        raise UserError(f"{name}:{twice.start_mark.line + 1}: the key '{twice.value}' is given twice")
+        raise UserError(f"{place(twice.start_mark)}: the key '{twice.value}' is given twice")
     loader.flatten_mapping(node)
     tree = Node({}, where)
     for key, child in node.value:
-        tree.value[str(key.value)] = _convert(loader, child, name)
-        tree.key_where[str(key.value)] = f"{name}:{key.start_mark.line + 1}"
+        tree.value[str(key.value)] = _convert(loader, child, place)
+        tree.key_where[str(key.value)] = place(key.start_mark)
     return tree
 
 
@@ -143,8 +146,7 @@ def override(tree: Node, assignments: Iterable[str]) -> None:
         node = tree
         for key in keys[:-1]:
             node = _descend(node, key, where)
-        new = parse(value, where)
-        new.where = where
+        new = parse(value, where, lines=False)
         last = keys[-1]
         if isinstance(node.value, list):
             node.value[_index(node, last, where)] = new

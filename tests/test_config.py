@@ -30,6 +30,8 @@ class Gear:
 class Rod:
     def __init__(self, ends: tuple[int, int] = (0, 1), gear: Annotated[Gear, PARTS] | None = None) -> None:
         self.ends, self.gear = ends, gear
+        if gear is None and ends != (0, 1):
+            raise ValueError("a rod with ends needs a gear")
 
 
 @TOOLS.register
@@ -122,6 +124,30 @@ def test_a_value_the_constructor_refuses_has_its_place() -> None:
     assert faults(GOOD, "PART.teeth=2") == ["f.yaml:3: PART: teeth must be at least 3, got 2"]
 
 
+def test_a_refused_part_is_not_handed_to_the_whole() -> None:
+    """Only the part's own fault is told; the whole is not called with a hole in it."""
+    root = resolve(GOOD + "LATER: {name: Rod, ends: [1, 2], gear: {name: Gear, teeth: 2}}\n").root
+    assert root.LATER is not None
+    with pytest.raises(ConfigError) as caught:
+        root.LATER.build()
+    assert caught.value.faults == ["f.yaml:5: LATER.gear: teeth must be at least 3, got 2"]
+
+
+def test_wrong_types_and_refused_values_come_together() -> None:
+    text = GOOD + "STEPS:\n- Gear: {teeth: 1}\nswitch: 3\n"
+    assert faults(text) == [
+        "f.yaml:7: switch: expected true or false, got the integer 3",
+        "f.yaml:6: STEPS.0.Gear: teeth must be at least 3, got 1",
+    ]
+
+
+def test_faults_of_overrides_name_the_override() -> None:
+    override = "STEPS=[{name: Gear, teeth: x}]"
+    assert faults(GOOD, override) == [
+        f"-o {override}: STEPS.0.teeth: expected an integer, got the text 'x'",
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
@@ -142,10 +168,11 @@ def test_one_fault(text: str, fault: str) -> None:
 
 def test_overrides() -> None:
     text = GOOD + "STEPS:\n- Gear: {teeth: 5}\n- Rod:\n"
-    root = resolve(
-        text, "STEPS.0.Gear.teeth=7", "STEPS.1.Rod.ends=[4, 5]", "title=a=b", "switch=true", "SECTION.size=2"
-    ).root
-    assert root.STEPS[0].teeth == 7 and root.STEPS[1].ends == (4, 5)  # type: ignore[attr-defined]
+    steps = ["STEPS.0.Gear.teeth=7", "STEPS.1.Rod.gear={name: Gear, teeth: 9}", "STEPS.1.Rod.ends=[4, 5]"]
+    root = resolve(text, *steps, "title=a=b", "switch=true", "SECTION.size=2").root
+    gear, rod = root.STEPS
+    assert isinstance(gear, Gear) and gear.teeth == 7
+    assert isinstance(rod, Rod) and rod.ends == (4, 5)
     assert (root.title, root.switch, root.SECTION.size) == ("a=b", True, 2)
 
 

@@ -36,9 +36,7 @@ def test_both_roads_reach_the_golden_scores(config: str, tmp_path: Path) -> None
         ],
     )
     weights = tmp_path / "filled.pdparams"
-    shapes = {
-        name: value.shape for name, value in run.build_model(resolved.root, pretrained=False).state_dict().items()
-    }
+    shapes = {name: value.shape for name, value in run.build_model(resolved.root).state_dict().items()}
     paddle.save(fill(shapes), str(weights))
 
     tested = testing.test(resolved, str(weights)).scores

@@ -19,6 +19,7 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -144,7 +145,7 @@ def make_split(root: Path, split: str, clips: int, size: int = 64, seed: int = 0
     (root / split).mkdir(parents=True)
     # Drawing in OpenCV and encoding in FFmpeg release the interpreter lock, so threads are enough.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        lines = pool.map(partial(make_clip, root, split, size, seed), range(clips))
+        lines: Iterable[str] = pool.map(partial(make_clip, root, split, size, seed), range(clips))
         lines = tqdm(lines, desc=f"{split} clips", total=clips, unit="clip", disable=None)
         (root / f"{split}.list").write_text("".join(lines))
     return root / f"{split}.list"

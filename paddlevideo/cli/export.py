@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Exports."""
     from paddlevideo.tasks import session
-    from paddlevideo.tasks.export import export
+    from paddlevideo.tasks.export import export, report
 
     resolved = session.begin(args.config, args.override, use_gpu=False, log_file=False)
-    export(resolved, Path(args.pretrained_params), Path(args.output_path), args.save_name, args.format)
+    report(export(resolved, Path(args.pretrained_params), Path(args.output_path), args.save_name, args.format))

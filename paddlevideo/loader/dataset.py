@@ -136,3 +136,13 @@ class FrameDataset(ListDataset):
         record = self.records[i]
         folder = os.path.join(self.data_prefix, record.path)  # noqa: PTH118
         return Clip(folder, record.label, num_frames=record.num_frames, frame_pattern=self.suffix)
+
+
+class FileList(ListDataset):
+    """Video files without labels, for prediction; unreadable ones are left out and noted."""
+
+    def __init__(self, paths: list[str]) -> None:
+        super().__init__("the files to predict", [Record(path, -1, 0, 0) for path in paths], None, "skip")
+
+    def clip(self, i: int) -> Clip:
+        return Clip(self.records[i].path)

@@ -16,6 +16,7 @@ from paddle.regularizer import L1Decay, L2Decay
 
 from paddlevideo.registry import OPTIMIZERS, SCHEDULES
 from paddlevideo.solver.lr import Progress, Schedule
+from paddlevideo.utils import compat
 
 # Classes that subtract the decay from the parameter itself, past the gradient, and their arguments for it
 DECOUPLED = {"AdamW": "weight_decay", "Lamb": "lamb_weight_decay"}
@@ -162,7 +163,7 @@ FIELDS: dict[str, list[Any]] = {  # LBFGS is not here: it evaluates the loss sev
     "SGD": [],
 }
 
-for class_name, own in FIELDS.items():
+for class_name, paddle_class, own in compat.classes_with(paddle.optimizer, FIELDS, ours=["weight_decay"]):
     OPTIMIZERS.register(
         make_dataclass(
             class_name,
@@ -171,7 +172,7 @@ for class_name, own in FIELDS.items():
             namespace={
                 "__module__": __name__,
                 "__doc__": f"paddle.optimizer.{class_name} and what every optimizer can be told.",
-                "paddle_class": getattr(paddle.optimizer, class_name),
+                "paddle_class": paddle_class,
             },
             frozen=True,
             kw_only=True,

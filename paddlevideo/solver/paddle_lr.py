@@ -9,6 +9,7 @@ import paddle
 
 from paddlevideo.registry import SCHEDULES
 from paddlevideo.solver.lr import Progress, Schedule
+from paddlevideo.utils import compat
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ FIELDS: dict[str, list[Any]] = {
     "StepDecay": RATE + [("step_size", int), ("gamma", float, 0.1)],
 }
 
-for name, own in FIELDS.items():
+for name, paddle_class, own in compat.classes_with(paddle.optimizer.lr, FIELDS):
     SCHEDULES.register(
         make_dataclass(
             name,
@@ -76,7 +77,7 @@ for name, own in FIELDS.items():
             namespace={
                 "__module__": __name__,
                 "__doc__": f"paddle.optimizer.lr.{name}, counting epochs, or steps with `iter_step`.",
-                "paddle_class": getattr(paddle.optimizer.lr, name),
+                "paddle_class": paddle_class,
             },
             frozen=True,
         )

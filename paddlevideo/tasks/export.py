@@ -66,7 +66,7 @@ def export(
     cfg = resolved.root
     name = name or cfg.model_name
     labels = read_labels(cfg.DATASET.labels, num_classes(cfg))
-    model = build_model(cfg, pretrained=False)
+    model = build_model(cfg)
     load_weights(model, weights)
     model.eval()
     shape = check_fit(cfg, model, "test")
@@ -90,11 +90,15 @@ def export(
         }
         files.write_text(staging / f"{name}.manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
         _publish(staging, folder, name)
-    logger.info(
-        f"the program gives the model's scores to {difference:.1e} (relative, batches of 1 to {batch_sizes[-1]})"
-    )
-    logger.info(f"exported {folder / program.name} and {name}.pdiparams; {name}.manifest.json describes them")
     return folder / program.name
+
+
+def report(program: Path) -> None:
+    """Logs what was exported and how well it agrees with the model."""
+    checked = read_manifest(program.with_suffix(".manifest.json"))["checked"]
+    difference, largest = checked["max_relative_difference"], checked["batch_sizes"][-1]
+    logger.info(f"the program gives the model's scores to {difference:.1e} (relative, batches of 1 to {largest})")
+    logger.info(f"exported {program} and its .pdiparams; {program.stem}.manifest.json describes them")
 
 
 @contextmanager

@@ -70,15 +70,16 @@ def _locate(model: Path) -> tuple[Path, dict[str, Any] | None]:
         if len(manifests) != 1:
             found = ", ".join(file.name for file in manifests) or "none"
             raise UserError(f"{model}: expected one exported model (*.manifest.json), found {found}; name its file")
-        manifest = _read_manifest(manifests[0])
+        manifest = read_manifest(manifests[0])
         return model / manifest["model_file"], manifest
     if not model.is_file():
         raise UserError(f"{model}: there is no such file; export a model first (tools/export_model.py)")
     beside = model.parent / f"{model.stem}.manifest.json"
-    return model, _read_manifest(beside) if beside.is_file() else None
+    return model, read_manifest(beside) if beside.is_file() else None
 
 
-def _read_manifest(path: Path) -> dict[str, Any]:
+def read_manifest(path: Path) -> dict[str, Any]:
+    """The manifest that an export wrote. Raises UserError when it is something else."""
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -6,35 +6,23 @@ import csv
 import io
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from paddlevideo.loader.clip import Clip
 from paddlevideo.loader.dataloader import ClipLoader
-from paddlevideo.loader.dataset import ListDataset, Record
+from paddlevideo.loader.dataset import FileList
 from paddlevideo.loader.pipelines.decode import VideoDecoder
 from paddlevideo.tasks.engine import Engine, EngineOptions, safe_options
 from paddlevideo.tasks.exported import Exported
 from paddlevideo.tasks.meter import Stopwatch
-from paddlevideo.tasks.run import input_shape
+from paddlevideo.tasks.run import blank_clip
 from paddlevideo.utils import files
 from paddlevideo.utils.errors import UserError
 
 VIDEO_SUFFIXES = (".avi", ".mp4", ".mkv", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".ts")
-
-
-class FileList(ListDataset):
-    """Videos without labels, as a data set."""
-
-    def __init__(self, paths: list[Path]) -> None:
-        super().__init__("the files to predict", [Record(str(path), -1, 0, 0) for path in paths], None, "skip")
-
-    def clip(self, i: int) -> Clip:
-        """The video at `i`, not opened yet."""
-        return Clip(path=self.records[i].path)
 
 
 def find_videos(path: Path) -> list[Path]:
@@ -82,11 +70,12 @@ class Predictor:
         if batch_size < 1:
             raise UserError(f"--batch_size must be at least 1, got {batch_size}")
         self.exported, self.batch_size, self.workers = exported, batch_size, workers
-        shape = input_shape(exported.pipeline)
+        clip = blank_clip(exported.pipeline)
+        options = replace(options, max_frames=batch_size * len(clip.pixels()))
         if options.onednn is None and options.precision == "fp32" and exported.onednn is not None:
-            settled = EngineOptions(**{**options.__dict__, "onednn": exported.onednn})
+            settled = replace(options, onednn=exported.onednn)
         else:
-            settled = safe_options(exported.model_file, exported.params_file, options, [batch_size, *shape])
+            settled = safe_options(exported.model_file, exported.params_file, options, [1, *clip.array().shape])
         self.engine = Engine(exported.model_file, exported.params_file, settled)
         self.failures: list[Any] = []
         self._seconds = {"preparing": 0.0, "inference": 0.0}
@@ -95,7 +84,8 @@ class Predictor:
     def predict(self, paths: list[Path], top_k: int = 1) -> Iterable[Prediction]:
         """Yields a prediction for each readable video, in order; the others are in `failures` afterwards."""
         pipeline = self.exported.pipeline.with_decode(VideoDecoder())
-        with ClipLoader(FileList(paths), pipeline, batch_size=self.batch_size, num_workers=self.workers) as loader:
+        videos = FileList([str(path) for path in paths])
+        with ClipLoader(videos, pipeline, batch_size=self.batch_size, num_workers=self.workers) as loader:
             watch = Stopwatch()
             for batch in loader.epoch(0):
                 self._seconds["preparing"] += watch.lap()

@@ -21,14 +21,16 @@ from paddlevideo.utils.log import logger
 BLANK_SIZE = (256, 340)  # height and width of the blank video that shows a pipeline's output shape
 
 
-def build_model(cfg: RootSection, pretrained: bool = True) -> Any:
-    """The model of MODEL, with the backbone's `pretrained` file loaded into it unless `pretrained` is False."""
-    model = cfg.MODEL.build()
-    path = getattr(model.backbone, "pretrained", None)
-    if pretrained and path:
+def build_model(cfg: RootSection) -> Any:
+    """The model of MODEL with its initial weights."""
+    return cfg.MODEL.build()
+
+
+def load_pretrained(model: Any) -> None:
+    """Loads the backbone's `pretrained` file into it, where the config names one."""
+    if path := getattr(model.backbone, "pretrained", None):
         for line in weights.load_pretrained(model.backbone, path):
             logger.info(line)
-    return model
 
 
 def load_weights(model: nn.Layer, path: str | Path, new_head: bool = False) -> None:
@@ -89,10 +91,9 @@ def blank_decode(clip: Clip, rng: np.random.Generator) -> Clip:
     return Clip(path=clip.path, label=clip.label, source=source, num_frames=source.num_frames)
 
 
-def input_shape(pipeline: Pipeline) -> list[int]:
-    """Shape of the array that a pipeline gives the model for one video, found by running it on a blank one."""
-    clip = pipeline.with_decode(blank_decode)(Clip("a blank video"), np.random.default_rng(0))
-    return list(clip.array().shape)
+def blank_clip(pipeline: Pipeline) -> Clip:
+    """What a pipeline makes of a blank video: the shape of what it gives the model."""
+    return pipeline.with_decode(blank_decode)(Clip("a blank video"), np.random.default_rng(0))
 
 
 def check_fit(cfg: RootSection, model: Any, split: Split) -> list[int]:
@@ -102,7 +103,7 @@ def check_fit(cfg: RootSection, model: Any, split: Split) -> list[int]:
         UserError: the pipeline's frames, channels or axes are not what the model takes.
     """
     try:
-        shape = input_shape(pipeline_of(cfg, split))
+        shape = list(blank_clip(pipeline_of(cfg, split)).array().shape)
     except ValueError as error:
         raise UserError(f"PIPELINE.{split}: {error}") from None
     try:
@@ -114,7 +115,7 @@ def check_fit(cfg: RootSection, model: Any, split: Split) -> list[int]:
 
 def check_all_fit(cfg: RootSection) -> None:
     """`check_fit` for every split that has a pipeline."""
-    model = cfg.MODEL.build()
+    model = build_model(cfg)
     splits: tuple[Split, ...] = ("train", "valid", "test")
     for split in splits:
         if getattr(cfg.PIPELINE, split) is not None:

@@ -10,7 +10,7 @@ from paddle import nn
 
 from paddlevideo.tasks import checkpoint
 from paddlevideo.tasks.checkpoint import Checkpoints, TrainState
-from paddlevideo.tasks.run import load_weights
+from paddlevideo.tasks.run import load_pretrained, load_weights
 from paddlevideo.tasks.schema import RootSection
 from paddlevideo.utils.errors import UserError
 from paddlevideo.utils.log import logger
@@ -36,11 +36,6 @@ class TrainOptions:
     amp_level: str | None = None
 
 
-def resumes(cfg: RootSection, options: TrainOptions) -> bool:
-    """Whether an earlier run is to be continued."""
-    return bool(options.resume or cfg.resume_epoch)
-
-
 def start_state(
     cfg: RootSection,
     options: TrainOptions,
@@ -54,7 +49,7 @@ def start_state(
     Raises:
         UserError: contradicting options, another seed than the run to resume, or a checkpoint that does not fit.
     """
-    if resumes(cfg, options) and options.weights:
+    if (options.resume or cfg.resume_epoch) and options.weights:
         raise UserError("--weights starts a new run and resume continues one; give one of them")
 
     def restore(prefix: Path) -> TrainState:
@@ -76,9 +71,13 @@ def start_state(
         state = restore(Path(options.resume.removesuffix(".pdparams").removesuffix(".pdopt")))
     elif cfg.resume_epoch:
         state = restore(checkpoints.epoch(cfg.resume_epoch))
-    elif options.weights:
+    if state is not None:
+        if state.seed != options.seed:
+            raise UserError(f"the run to resume used --seed {state.seed}; resume with the same, not {options.seed}")
+        return state
+    if options.weights:
         logger.info(f"Finetune from checkpoint: {options.weights}")
         load_weights(model, options.weights, new_head=True)
-    if state is not None and state.seed != options.seed:
-        raise UserError(f"the run to resume used --seed {state.seed}; resume with the same, not {options.seed}")
-    return state or TrainState(seed=options.seed)
+    else:
+        load_pretrained(model)
+    return TrainState(seed=options.seed)

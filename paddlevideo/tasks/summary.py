@@ -9,7 +9,7 @@ import numpy as np
 import paddle
 from paddle import nn
 
-from paddlevideo.tasks.run import build_model, input_shape, pipeline_of
+from paddlevideo.tasks.run import blank_clip, build_model, pipeline_of
 from paddlevideo.tasks.schema import RootSection
 
 
@@ -21,9 +21,9 @@ def summarize(cfg: RootSection, img_size: int | None, num_seg: int | None, flops
         num_seg: frames a video; None likewise.
         flops: count multiply-adds of convolutions and matrix products with weights, by running one video.
     """
-    model = build_model(cfg, pretrained=False)
+    model = build_model(cfg)
     model.eval()
-    shape = _shape(input_shape(pipeline_of(cfg, "test")), img_size, num_seg)
+    shape = _shape(list(blank_clip(pipeline_of(cfg, "test")).array().shape), img_size, num_seg)
     model.check_frames([1, *shape])
     counts = _multiply_adds(model, [1, *shape]) if flops else {}
     yield f"{'layer':32} {'parameters':>14}" + (f" {'multiply-adds':>16}" if flops else "")

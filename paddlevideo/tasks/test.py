@@ -9,8 +9,9 @@ from typing import Literal
 
 from paddlevideo.config import Resolved
 from paddlevideo.tasks import export
-from paddlevideo.tasks.engine import Engine, EngineOptions, safe_options
+from paddlevideo.tasks.engine import Engine, EngineOptions
 from paddlevideo.tasks.evaluate import Evaluation, Scorer, evaluate, report_failures, scorer
+from paddlevideo.tasks.exported import open_exported
 from paddlevideo.tasks.run import build_loader, build_model, check_fit, load_weights
 from paddlevideo.tasks.schema import RootSection
 from paddlevideo.utils import dist
@@ -33,12 +34,13 @@ def test(
     cfg = resolved.root
     metric = cfg.METRIC.build()
     with build_loader(cfg, "test", seed) as loader:
-        model = build_model(cfg, pretrained=False)
-        load_weights(model, weights)
-        shape = check_fit(cfg, model, "test")
-        score = (
-            scorer(model) if engine == "model" else _engine(resolved, weights, [cfg.DATASET.test_batch_size, *shape])
-        )
+        model = build_model(cfg)
+        check_fit(cfg, model, "test")
+        if engine == "model":
+            load_weights(model, weights)
+            score = scorer(model)
+        else:
+            score = _engine(resolved, weights)
 
         def say(number: int, total: int) -> None:
             if not on_terminal() and (number % metric.log_interval == 0 or number == total):
@@ -54,12 +56,13 @@ def test(
     return result
 
 
-def _engine(resolved: Resolved[RootSection], weights: str, shape: list[int]) -> Scorer:
+def _engine(resolved: Resolved[RootSection], weights: str) -> Scorer:
     """The exported program as what computes the scores; it is made for this run and checked against the model."""
     if dist.world_size() > 1:
         raise UserError("--engine inference runs in one process; leave out paddle.distributed.launch")
     with tempfile.TemporaryDirectory() as folder:
         program = export.export(resolved, Path(weights), Path(folder))
-        params = program.with_suffix(".pdiparams")
-        options = EngineOptions(cpu_threads=int(os.environ["OMP_NUM_THREADS"]))
-        return Engine(program, params, safe_options(program, params, options, shape))
+        exported = open_exported(program, None, None)
+        logger.info("scores by the exported program, which was checked against the model")
+        options = EngineOptions(cpu_threads=int(os.environ["OMP_NUM_THREADS"]), onednn=exported.onednn)
+        return Engine(program, exported.params_file, options)

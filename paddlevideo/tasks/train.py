@@ -22,7 +22,7 @@ from paddlevideo.tasks.precision import Precision
 from paddlevideo.tasks.run import build_loader, build_model, check_fit
 from paddlevideo.tasks.scalars import Scalars
 from paddlevideo.tasks.schema import RootSection
-from paddlevideo.tasks.start import TrainOptions, resumes, start_state
+from paddlevideo.tasks.start import TrainOptions, start_state
 from paddlevideo.utils import dist, seed
 from paddlevideo.utils.errors import UserError
 from paddlevideo.utils.log import file_only, logger, on_terminal
@@ -42,7 +42,7 @@ class Trainer:
         self.valid = build_loader(self.cfg, "valid", options.seed) if options.validate else None
         self.group = accumulation(self.cfg)
         seed.seed_model(options.seed)
-        self.net = build_model(self.cfg, pretrained=not (options.weights or resumes(self.cfg, options)))
+        self.net = build_model(self.cfg)
         for split in ("train", "valid") if options.validate else ("train",):
             check_fit(self.cfg, self.net, split)
         self.precision = Precision(options.amp, options.amp_level)

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
 
 import paddle
 
 # Read by Paddle 3 at import: 0 makes it trace into the older program form, which is saved as .pdmodel.
 LEGACY_PROGRAM = "FLAGS_enable_pir_api"
+
+
+def classes_with(module: Any, tables: Mapping[str, list[Any]], ours: Collection[str] = ()) -> Iterator[Any]:
+    """(name, class, fields) for the classes this Paddle has; of the fields, those its class takes and `ours`."""
+    for name, own in tables.items():
+        if hasattr(module, name):
+            takes = {*inspect.signature(getattr(module, name)).parameters, *ours}
+            yield name, getattr(module, name), [item for item in own if item[0] in takes]
 
 
 def pdmodel_is_native() -> bool:

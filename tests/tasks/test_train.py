@@ -162,6 +162,13 @@ def test_nothing_to_resume_starts_anew_aloud(tiny: Path, tmp_path: Path) -> None
     assert "there is nothing to resume" in (tmp_path / "output/run.log").read_text()
 
 
+@pytest.mark.parametrize("options", [{}, {"resume": "auto"}], ids=["new", "nothing to resume"])
+def test_a_new_run_starts_from_the_pretrained_backbone(options: dict, tiny: Path) -> None:
+    resnet = "{name: ResNet, depth: 18, pretrained: nowhere.pdparams}"
+    with pytest.raises(UserError, match=r"nowhere\.pdparams"):
+        run(tiny, f"MODEL.backbone={resnet}", "MODEL.head.in_channels=512", **options)
+
+
 def test_amp_on_the_cpu_changes_nothing_and_says_so(tiny: Path, tmp_path: Path) -> None:
     plain, amp = tmp_path / "plain", tmp_path / "amp"
     run(tiny, f"output_dir={plain}", "epochs=1")
