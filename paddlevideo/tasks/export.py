@@ -23,6 +23,7 @@ from paddlevideo.tasks import engine as engines
 from paddlevideo.tasks import schema
 from paddlevideo.tasks.engine import Engine, EngineOptions
 from paddlevideo.tasks.evaluate import scorer
+from paddlevideo.tasks.exported import read_manifest
 from paddlevideo.tasks.labels import read_labels
 from paddlevideo.tasks.run import build_model, check_fit, load_weights, num_classes
 from paddlevideo.tasks.schema import RootSection
