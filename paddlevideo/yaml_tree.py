@@ -62,7 +62,8 @@ def _read(path: Path, readers: tuple[Path, ...]) -> Node:
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such config file; check the path given with -c") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read as a text file ({error})") from None
+        reason = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise UserError(f"{path}: cannot be read as a text file ({reason})") from None
     tree = parse(text, str(path))
     if tree.value is None:
         raise UserError(f"{path}: the file is empty; a config needs at least MODEL, DATASET and PIPELINE")

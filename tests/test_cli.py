@@ -127,6 +127,20 @@ def test_bad_configs(tiny: Path, edited: Callable[[str, str], Path], tmp_path: P
     assert message("-c", tiny) == f"{tiny}:5: MODEL.head.drop_ratio: expected a number, got the text 'high'"
 
 
+def test_a_bad_output_folder(tiny: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    folder = tmp_path / "file" / "output"
+    assert message("-c", tiny, "-o", f"output_dir={folder}") == (
+        f"{folder}: cannot be written (Not a directory); change output_dir"
+    )
+
+
+def test_a_bad_label_file_is_told_before_training(tiny: Path) -> None:
+    assert "nowhere.txt: the label file (DATASET.labels) cannot be read" in message(
+        "-c", tiny, "-o", "DATASET.labels=nowhere.txt"
+    )
+
+
 def test_bad_lists(data: Path, tiny: Path, tmp_path: Path) -> None:
     listing = tmp_path / "train.list"
     here = ["-c", tiny, "-o", f"DATASET.train.file_path={listing}"]

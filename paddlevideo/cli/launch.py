@@ -22,7 +22,11 @@ def start(command: ModuleType, argv: Sequence[str] | None = None) -> None:
 
 
 class HelpFormatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
-    """Help with defaults, and descriptions as they were written."""
+    """Help with the defaults that say something, and descriptions as they were written."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        silent = action.default in (None, False, []) or action.default == argparse.SUPPRESS
+        return action.help if silent else super()._get_help_string(action)
 
 
 def common_flags(parser: argparse.ArgumentParser) -> None:
@@ -62,6 +66,13 @@ def positive(text: str) -> int:
     """An integer of at least 1."""
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected an integer of at least 1, got '{text}'")
+    return int(text)
+
+
+def natural(text: str) -> int:
+    """An integer of at least 0."""
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"expected an integer of at least 0, got '{text}'")
     return int(text)
 
 

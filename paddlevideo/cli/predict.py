@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--model_file", required=True, metavar="PATH", help="the program (.pdmodel, .json) or the folder it is in")
     add("--params_file", metavar="FILE", help="its parameters (by default the .pdiparams beside it)")
     add("-b", "--batch_size", type=launch.positive, default=1, help="videos at a time")
-    add("--num_workers", type=int, default=0, help="processes that decode")
+    add("--num_workers", type=launch.natural, default=0, help="processes that decode")
     add("--top_k", type=launch.positive, default=1, help="classes to print")
     add("--output", metavar="FILE", help="write all results to this .json or .csv")
     launch.device_flags(parser)

@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def running_flags(parser: argparse.ArgumentParser) -> None:
     """Flags that training and testing share."""
-    parser.add_argument("--seed", type=int, default=1234, help="seed of everything random")
+    parser.add_argument("--seed", type=launch.natural, default=1234, help="seed of everything random")
     parser.add_argument("--deterministic", action="store_true", help="deterministic GPU kernels (the CPU's always are)")
     parser.add_argument("--max_iters", type=launch.positive, metavar="N", help="batches an epoch, for a trial run")
     launch.device_flags(parser)

@@ -13,6 +13,7 @@ from paddlevideo.loader.clip import Clip
 from paddlevideo.loader.dataloader import ClipLoader
 from paddlevideo.loader.pipelines.pipeline import Pipeline
 from paddlevideo.modeling import weights
+from paddlevideo.tasks.labels import read_labels
 from paddlevideo.tasks.schema import RootSection, Split
 from paddlevideo.utils import dist
 from paddlevideo.utils.errors import UserError
@@ -54,6 +55,7 @@ def build_loader(cfg: RootSection, split: Split, seed: int) -> ClipLoader:
         raise UserError(f"DATASET.{split} is missing from the config; this command needs it")
     dataset = spec.build()
     dataset.check_labels(num_classes(cfg))
+    read_labels(cfg.DATASET.labels, num_classes(cfg))  # a wrong file is told now, not by the export days later
     try:
         return ClipLoader(
             dataset,

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from paddlevideo.utils.errors import UserError
+
 logger = logging.getLogger("paddlevideo")
 FORMAT = logging.Formatter("[%(asctime)s] %(message)s", datefmt="%m/%d %H:%M:%S")
 
@@ -21,7 +23,11 @@ class _Console(logging.Handler):
 
 
 def setup(file: Path | None = None, rank: int = 0) -> None:
-    """Starts logging; calling it again replaces the file. Ranks above 0 write to a file of their own only."""
+    """Starts logging; calling it again replaces the file. Ranks above 0 write to a file of their own only.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
     for handler in list(logger.handlers):
         logger.removeHandler(handler)
         handler.close()
@@ -30,8 +36,11 @@ def setup(file: Path | None = None, rank: int = 0) -> None:
     if rank == 0:
         _add(_Console())
     if file is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        _add(logging.FileHandler(file if rank == 0 else f"{file}.rank{rank}", encoding="utf-8"))
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            _add(logging.FileHandler(file if rank == 0 else f"{file}.rank{rank}", encoding="utf-8"))
+        except OSError as error:
+            raise UserError(f"{file.parent}: cannot be written ({error.strerror}); change output_dir") from None
 
 
 def _add(handler: logging.Handler) -> None:
