@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ class Trainer:
     # --- the loop -----------------------------------------------------------------------------------------------------
 
     def run(self) -> TrainState:
-        """Trains to the last epoch. A signal saves and raises Stopped."""
+        """Trains to the last epoch. A signal saves and raises Stopped; an error saves and goes on its way."""
         batches, epochs = self._batches(), self.cfg.epochs
         self.clock = Clock(
             max(0, (epochs - self.state.epoch) * batches - self.state.step),
@@ -63,7 +64,7 @@ class Trainer:
         )
         if self.state.epoch >= epochs:
             logger.info(f"all {epochs} epochs are done already; raise `epochs` to train on")
-        with StopRequest() as stop:
+        with StopRequest() as stop, self._saved_on_error():
             for epoch in range(self.state.epoch, epochs):
                 self.train_epoch(epoch, stop)
                 self.end_epoch(epoch)
@@ -97,12 +98,12 @@ class Trainer:
             for group in self._groups(epoch, first, total):
                 reader, lr = watch.lap(), self._lr(epoch)
                 for position, batch in enumerate(group):
-                    seed.seed_step(self.options.seed, dist.rank(), epoch * total + self.state.step)
+                    seed.seed_step(self.options.seed, dist.rank(), epoch * total + self.state.step + position)
                     values = self._forward_backward(batch, len(group), last=position == len(group) - 1)
-                    self.state.step += 1
                     for each in (meter, recent):
                         each.add(values, len(batch["label"]))
                 self._update()
+                self.state.step += len(group)
                 cost = reader + watch.lap()
                 for _ in group:
                     for each in (meter, recent):
@@ -113,7 +114,8 @@ class Trainer:
                     self._log_step(epoch, lr, recent, bar)
                     recent = Meter()
                 if stop.number is not None:
-                    self._save_and_stop(stop.number)
+                    self._save_inside("stopped")
+                    raise Stopped(stop.number)
         logger.info(epoch_line(epoch + 1, "train", meter.averages(), meter))
         self.scalars.add("train", meter.averages(), (epoch + 1) * total)
 
@@ -159,10 +161,10 @@ class Trainer:
 
     def _log_step(self, epoch: int, lr: float, recent: Meter, bar: Any) -> None:
         figures = recent.averages()
-        if figures["loss"] != figures["loss"]:
-            raise UserError(
-                f"the loss is not a number in epoch {epoch + 1}, step {self.state.step}; nothing was saved since the "
-                "last checkpoint. Lower OPTIMIZER.learning_rate or set OPTIMIZER.grad_clip"
+        if not math.isfinite(figures["loss"]):
+            raise Diverged(
+                f"the loss is {figures['loss']} in epoch {epoch + 1}, step {self.state.step}; nothing was saved since "
+                "the last checkpoint. Lower OPTIMIZER.learning_rate or set OPTIMIZER.grad_clip"
             )
         line = train_line(epoch + 1, self.cfg.epochs, self.state.step - 1, figures, lr, recent, self.clock.eta())
         (logger.info if bar.disable else file_only)(line)
@@ -174,13 +176,13 @@ class Trainer:
     def end_epoch(self, epoch: int) -> None:
         """Evaluates, keeps the best model, and saves, as the intervals say."""
         dist.average_batch_norm(self.net)
-        self.state.epoch, self.state.step = epoch + 1, 0
         if self._validates(epoch):
             top1 = self.validate(epoch)
             if top1 > self.state.best_top1:
                 self.state.best_top1, self.state.best_epoch = top1, epoch + 1
                 self._save(self.checkpoints.best())
                 logger.info(f"Already save the best model (top1 acc){int(top1 * 10000) / 10000}")
+        self.state.epoch, self.state.step = epoch + 1, 0
         if epoch % self.cfg.save_interval == 0 or epoch == self.cfg.epochs - 1:
             self._save(self.checkpoints.epoch(epoch + 1))
             if dist.rank() == 0:
@@ -213,15 +215,30 @@ class Trainer:
         if dist.rank() == 0:
             checkpoint.save(prefix, self.net, self.optimizer, self.precision.scaler, self.state, self.data)
 
-    def _save_and_stop(self, number: int) -> None:
-        """Saves inside the epoch. The weights are equal on all ranks after a step, so rank 0 needs nobody's help."""
+    def _save_inside(self, why: str) -> None:
+        """Saves inside an epoch. The weights are equal on all ranks after a step, so rank 0 needs nobody's help."""
         prefix = self.checkpoints.inside(self.state)
         self._save(prefix)
         if dist.rank() == 0:
             self.checkpoints.remove_inside(keep=prefix)
-        logger.info(f"stopped in epoch {self.state.epoch + 1} after step {self.state.step}; saved {prefix}.pdparams")
+        logger.info(f"{why} in epoch {self.state.epoch + 1} after step {self.state.step}; saved {prefix}.pdparams")
         logger.info("continue with the same command and --resume auto")
-        raise Stopped(number)
+
+    @contextlib.contextmanager
+    def _saved_on_error(self) -> Iterator[None]:
+        """Keeps the finished steps when an error ends the run: an unreadable video, a worker that died, ..."""
+        try:
+            yield
+        except Diverged:
+            raise  # these weights are worth nothing
+        except Exception:
+            if self.state.step:
+                self._save_inside("ended by an error")
+            raise
+
+
+class Diverged(UserError):
+    """The loss is not a finite number."""
 
 
 def accumulation(cfg: RootSection) -> int:

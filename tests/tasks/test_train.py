@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import paddle
 import pytest
 
 from paddlevideo.modeling import weights
@@ -257,6 +258,31 @@ def test_unreadable_videos_are_counted_and_listed(data: Path, tiny: Path, tmp_pa
     listing = tmp_path / "output/unreadable_train.txt"
     assert "1 of 23 train samples were unreadable" in (tmp_path / "output/run.log").read_text()
     assert listing.read_text().startswith(f"{broken}\t")
+
+
+def test_an_error_keeps_the_finished_steps(data: Path, tiny: Path, tmp_path: Path) -> None:
+    """A validation video that cannot be read ends the run after an epoch; mended, the run goes on as if nothing was."""
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    run(tiny, f"output_dir={whole}", validate=True)
+    listing = tmp_path / "valid.list"
+    listing.write_text("missing.mp4 0\n")
+    with pytest.raises(UserError, match=r"missing\.mp4"):
+        run(tiny, f"output_dir={parts}", f"DATASET.valid.file_path={listing}", validate=True)
+    assert (parts / "Tiny_epoch_00001_step_000005.pdparams").exists()
+    assert "ended by an error in epoch 1 after step 5" in (parts / "run.log").read_text()
+    run(tiny, f"output_dir={parts}", validate=True, resume="auto")
+    for name in ("best", "epoch_00001", "epoch_00002"):
+        assert_equal(whole / f"Tiny_{name}", parts / f"Tiny_{name}")
+
+
+def test_a_diverged_run_is_not_saved(tiny: Path, tmp_path: Path) -> None:
+    run(tiny, "epochs=1", f"output_dir={tmp_path / 'before'}")
+    state = weights.read_state(tmp_path / "before/Tiny_epoch_00001.pdparams")
+    state["head.fc.weight"][0, 0] = np.nan
+    paddle.save(state, str(tmp_path / "bad.pdparams"))
+    with pytest.raises(UserError, match="the loss is nan in epoch 1"):
+        run(tiny, weights=str(tmp_path / "bad.pdparams"))
+    assert not list((tmp_path / "output").glob("*.pdparams"))
 
 
 def test_scalars_are_written_where_asked(tiny: Path, tmp_path: Path) -> None:
