@@ -29,6 +29,8 @@ from paddlevideo.utils.errors import UserError
 from paddlevideo.utils.log import file_only, logger, on_terminal
 from paddlevideo.utils.signals import Stopped, StopRequest
 
+FINITE = "finite"  # share of the batches whose scores are all finite
+
 
 class Trainer:
     """One training run on this rank."""
@@ -116,8 +118,9 @@ class Trainer:
                 if stop.number is not None:
                     self._save_inside("stopped")
                     raise Stopped(stop.number)
-        logger.info(epoch_line(epoch + 1, "train", meter.averages(), meter))
-        self.scalars.add("train", meter.averages(), (epoch + 1) * total)
+        figures = self._checked(meter, epoch)
+        logger.info(epoch_line(epoch + 1, "train", figures, meter))
+        self.scalars.add("train", figures, (epoch + 1) * total)
 
     def _groups(self, epoch: int, first: int, total: int) -> Iterator[list[Batch]]:
         """The batches of each optimizer step: `group` of them, fewer at the end of the epoch."""
@@ -147,7 +150,9 @@ class Trainer:
                 logits = self.parallel(tensors)
                 loss = self.net.loss(logits, tensors)
             self.precision.scaler.scale(loss / group if group > 1 else loss).backward()
-        return {"loss": loss, **self.net.accuracy(logits, tensors)}
+        # Paddle's cross-entropy on the CPU gives ln K for logits that are not numbers, so the loss alone hides them.
+        finite = paddle.isfinite(logits).all()
+        return {"loss": loss, **self.net.accuracy(logits, tensors), FINITE: finite}
 
     def _update(self) -> None:
         self.precision.scaler.step(self.optimizer)
@@ -160,16 +165,21 @@ class Trainer:
         return (self.state.step - 1) // every != (self.state.step - 1 - steps) // every
 
     def _log_step(self, epoch: int, lr: float, recent: Meter, bar: Any) -> None:
-        figures = recent.averages()
-        if not math.isfinite(figures["loss"]):
-            raise Diverged(
-                f"the loss is {figures['loss']} in epoch {epoch + 1}, step {self.state.step}; nothing was saved since "
-                "the last checkpoint. Lower OPTIMIZER.learning_rate or set OPTIMIZER.grad_clip"
-            )
+        figures = self._checked(recent, epoch)
         line = train_line(epoch + 1, self.cfg.epochs, self.state.step - 1, figures, lr, recent, self.clock.eta())
         (logger.info if bar.disable else file_only)(line)
         bar.set_postfix_str(f"loss {figures['loss']:.3f} top1 {figures['top1']:.3f} eta {self.clock.eta()}")
         self.scalars.add("step", {**figures, "lr": lr}, epoch * self._batches() + self.state.step)
+
+    def _checked(self, meter: Meter, epoch: int) -> dict[str, float]:
+        """The averages of a meter. Raises Diverged when a score or the loss was not a finite number."""
+        figures = meter.averages()
+        if figures.pop(FINITE, 1.0) < 1 or not math.isfinite(figures.get("loss", 0.0)):
+            raise Diverged(
+                f"the model's scores are no longer finite numbers in epoch {epoch + 1}, step {self.state.step}; nothing "
+                "was saved since the last checkpoint. Lower OPTIMIZER.learning_rate or set OPTIMIZER.grad_clip"
+            )
+        return figures
 
     # --- after an epoch -----------------------------------------------------------------------------------------------
 
@@ -238,7 +248,7 @@ class Trainer:
 
 
 class Diverged(UserError):
-    """The loss is not a finite number."""
+    """Scores or the loss are not finite numbers."""
 
 
 def accumulation(cfg: RootSection) -> int:
