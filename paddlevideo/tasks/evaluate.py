@@ -15,6 +15,7 @@ from tqdm import tqdm
 from paddlevideo.loader.dataloader import ClipLoader
 from paddlevideo.metrics.topk import Metric
 from paddlevideo.utils import dist, files
+from paddlevideo.utils.errors import UserError
 from paddlevideo.utils.log import logger, on_terminal
 
 ScoreKind = Literal["logits", "probabilities"]
@@ -73,6 +74,8 @@ def evaluate(
         title: what the progress bar says.
         max_iters: stop after so many batches (a trial run; the figures then cover those only).
         say: called with (batch number, batches) for plain progress lines.
+    Raises:
+        UserError: scores that are not finite numbers; a figure made from them would mean nothing.
     """
     started = time.perf_counter()
     parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
@@ -88,6 +91,9 @@ def evaluate(
                 break
     joined = [part for rank_parts in dist.gather_objects(parts) for part in rank_parts]
     index, labels, scores = _in_order(joined)
+    broken = int((~np.isfinite(scores)).any(axis=1).sum())
+    if broken:
+        raise UserError(f"{title}: {broken} of {len(scores)} samples got scores that are not numbers: broken weights?")
     metric.update(scores, labels)
     figures = {"loss": cross_entropy(scores, labels, kind), **metric.result()}
     return Evaluation(figures, index, labels, scores, len(loader.dataset), time.perf_counter() - started)

@@ -176,8 +176,8 @@ class Trainer:
         figures = meter.averages()
         if figures.pop(FINITE, 1.0) < 1 or not math.isfinite(figures.get("loss", 0.0)):
             raise Diverged(
-                f"the model's scores are no longer finite numbers in epoch {epoch + 1}, step {self.state.step}; nothing "
-                "was saved since the last checkpoint. Lower OPTIMIZER.learning_rate or set OPTIMIZER.grad_clip"
+                f"the model's scores are no longer finite numbers in epoch {epoch + 1}, step {self.state.step}; "
+                "nothing was saved since the last checkpoint. Lower OPTIMIZER.learning_rate or set OPTIMIZER.grad_clip"
             )
         return figures
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import paddle
 import pytest
 
 from paddlevideo.tasks import schema, train
@@ -62,6 +63,14 @@ def test_unreadable_test_videos_leave_the_denominator_true(
     assert (len(result.index), result.total) == (10, 12)
     assert result.index.tolist() == [1, 2, 3, 4, 6, 7, 8, 9, 10, 11]
     assert len((tmp_path / "output/unreadable_test.txt").read_text().splitlines()) == 2
+
+
+def test_scores_that_are_not_numbers_give_no_figure(tiny: Path, weights: str, tmp_path: Path) -> None:
+    state = read_state(weights)
+    state["head.fc.weight"][0, 0] = np.nan
+    paddle.save(state, str(tmp_path / "bad.pdparams"))
+    with pytest.raises(UserError, match="10 of 10 samples got scores that are not numbers"):
+        testing.test(schema.load(tiny), str(tmp_path / "bad.pdparams"))
 
 
 def test_substituting_in_a_test_is_refused(tiny: Path, weights: str) -> None:
