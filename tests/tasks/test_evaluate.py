@@ -10,6 +10,7 @@ import numpy as np
 import paddle
 import pytest
 
+from paddlevideo.modeling.weights import read_state
 from paddlevideo.tasks import schema, train
 from paddlevideo.tasks import test as testing
 from paddlevideo.tasks.evaluate import cross_entropy
