@@ -3,6 +3,9 @@
 import argparse
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,6 +52,39 @@ def test_commands_parse_and_name_files_that_exist(command: str) -> None:
             ["python", "data/demo/make_demo.py"],
             ["python", "data/make_lists.py"],
         )
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
+    """A folder that looks like a clone with some videos in it, whose outputs do not land in this tree."""
+    folder = tmp_path_factory.mktemp("clone")
+    for name in ("main.py", "configs", "tools", "paddlevideo"):
+        (folder / name).symlink_to(ROOT / name)
+    (folder / "data/demo").mkdir(parents=True)
+    for name in ("data/make_lists.py", "data/demo/make_demo.py"):
+        shutil.copy(ROOT / name, folder / name)
+    for label, name in ((0, "waving"), (1, "pouring tea")):
+        (folder / "my_videos" / name).mkdir(parents=True)
+        for line in (data / "train.list").read_text().splitlines():
+            path, number = line.rsplit(maxsplit=1)
+            if int(number) == label:
+                shutil.copy(data / path, folder / "my_videos" / name)
+    return folder
+
+
+@pytest.mark.parametrize("block", [1, 2, 3], ids=["the demo by hand", "lists", "own videos"])
+def test_blocks_run_as_they_stand(block: int, clone: Path) -> None:
+    """In order, in a shell, with N for the number of classes and two batches an epoch."""
+    for line in BLOCKS[block].splitlines():
+        if line.startswith("source"):
+            continue
+        command = line.replace("num_classes=N", "num_classes=2").replace("python ", f"{sys.executable} ", 1)
+        if "--validate" in command:
+            command += " --max_iters 2 -o epochs=1"
+        done = subprocess.run(command, shell=True, cwd=clone, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+    made = {1: "results.json", 2: "data/mine/train.list", 3: "inference/mine/TSM_small.manifest.json"}
+    assert (clone / made[block]).exists()
 
 
 def test_the_file_map_is_true() -> None:
