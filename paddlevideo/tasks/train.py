@@ -52,6 +52,7 @@ class Trainer:
         self.optimizer = build_optimizer(self.section, self.net, multi_precision=self.precision.level == "O2")
         self.net, self.optimizer = self.precision.decorate(self.net, self.optimizer)
         self.state = start_state(self.cfg, options, self.checkpoints, self.net, self.optimizer, self.precision.scaler)
+        self._saved = (self.state.epoch, self.state.step)  # where a resume could start from
         self.parallel = paddle.DataParallel(self.net) if dist.world_size() > 1 else self.net
         self.scalars = Scalars(self.cfg.log_dir if dist.rank() == 0 else None)
 
@@ -195,6 +196,7 @@ class Trainer:
         self.state.epoch, self.state.step = epoch + 1, 0
         if epoch % self.cfg.save_interval == 0 or epoch == self.cfg.epochs - 1:
             self._save(self.checkpoints.epoch(epoch + 1))
+            self._saved = (self.state.epoch, self.state.step)
             if dist.rank() == 0:
                 self.checkpoints.remove_inside()
         dist.barrier()
@@ -242,7 +244,7 @@ class Trainer:
         except Diverged:
             raise  # these weights are worth nothing
         except Exception:
-            if self.state.step:
+            if (self.state.epoch, self.state.step) != self._saved:
                 self._save_inside("ended by an error")
             raise
 

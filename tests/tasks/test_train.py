@@ -4,6 +4,7 @@ import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import paddle
@@ -273,6 +274,26 @@ def test_an_error_keeps_the_finished_steps(data: Path, tiny: Path, tmp_path: Pat
     run(tiny, f"output_dir={parts}", validate=True, resume="auto")
     for name in ("best", "epoch_00001", "epoch_00002"):
         assert_equal(whole / f"Tiny_{name}", parts / f"Tiny_{name}")
+
+
+def test_an_error_keeps_epochs_that_were_not_due_for_saving(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error at the very start of epoch 3, where only epoch 1 was saved."""
+    forward_backward = train.Trainer._forward_backward
+
+    def failing(self: train.Trainer, *arguments: Any, **options: Any) -> Any:
+        if self.state.epoch == 2:
+            raise RuntimeError("a worker process of the loader died")
+        return forward_backward(self, *arguments, **options)
+
+    monkeypatch.setattr(train.Trainer, "_forward_backward", failing)
+    with pytest.raises(RuntimeError):
+        run(tiny, "epochs=4", "save_interval=4")
+    monkeypatch.undo()
+    assert (tmp_path / "output/Tiny_epoch_00003_step_000000.pdparams").exists()
+    assert run(tiny, "epochs=4", "save_interval=4", resume="auto").epoch == 4
+    assert "(epoch 3, step 0)" in (tmp_path / "output/run.log").read_text()
 
 
 def test_a_diverged_run_is_not_saved(tiny: Path, tmp_path: Path) -> None:
