@@ -17,11 +17,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from paddlevideo.utils.environment import python_environment
+from paddlevideo.utils import environment
 from paddlevideo.utils.errors import UserError
 from paddlevideo.utils.log import logger
 
 PROBE_SECONDS = 600
+CONVOLUTIONS = ("conv2d", "fused_conv2d")  # most of the arithmetic, and the safest in bfloat16
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class EngineOptions:
         precision: fp32; bf16 on the CPU through oneDNN; fp16 and int8 through TensorRT.
         cpu_threads: None means what the environment was set to.
         gpu_mem: MB the GPU memory pool starts with.
+        bf16_ops: operations that bfloat16 is limited to; empty means all that oneDNN has in bfloat16.
         max_frames: largest leading dimension a TensorRT engine must take (clips x frames).
     """
 
@@ -44,6 +46,7 @@ class EngineOptions:
     use_tensorrt: bool = False
     gpu_mem: int = 8000
     max_frames: int = 1
+    bf16_ops: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.use_tensorrt and not self.use_gpu:
@@ -112,6 +115,8 @@ def _configure(config: Any, options: EngineOptions) -> None:
     config.enable_mkldnn()
     if options.precision == "bf16":
         config.enable_mkldnn_bfloat16()
+        if options.bf16_ops:
+            config.set_bfloat16_op(set(options.bf16_ops))
 
 
 def safe_options(model_file: Path, params_file: Path, options: EngineOptions, shape: Sequence[int]) -> EngineOptions:
@@ -124,12 +129,15 @@ def safe_options(model_file: Path, params_file: Path, options: EngineOptions, sh
     """
     if options.use_gpu or options.onednn is False:
         return options
-    tried = replace(options, onednn=True)
-    trouble = _trouble(model_file, params_file, tried, shape)
-    if trouble is None:
-        return tried
+    trouble: str | None = None
+    for bf16_ops in ((), CONVOLUTIONS) if options.precision == "bf16" else ((),):
+        tried = replace(options, onednn=True, bf16_ops=bf16_ops)
+        trouble = _trouble(model_file, params_file, tried, shape)
+        if trouble is None:
+            return tried
     if options.precision == "bf16":
-        raise UserError(f"{model_file}: bfloat16 fails on this program with this Paddle ({trouble}); use fp32")
+        why = "" if environment.has_bfloat16() else "; this processor has no bfloat16 instructions (avx512_bf16)"
+        raise UserError(f"{model_file}: bfloat16 fails on this program ({trouble}){why}; use --precision fp32")
     logger.info(f"{model_file.name}: oneDNN fails on this program with this Paddle ({trouble}); running without it")
     return replace(options, onednn=False)
 
@@ -138,10 +146,9 @@ def _trouble(model_file: Path, params_file: Path, options: EngineOptions, shape:
     """Runs the program in a child process. Returns None when that went well, else what happened."""
     request = {"model": str(model_file), "params": str(params_file), "options": asdict(options), "shape": list(shape)}
     command = [sys.executable, "-m", "paddlevideo.tasks.engine", json.dumps(request)]
+    env = environment.python_environment()
     try:
-        child = subprocess.run(
-            command, capture_output=True, text=True, timeout=PROBE_SECONDS, check=False, env=python_environment()
-        )
+        child = subprocess.run(command, capture_output=True, text=True, timeout=PROBE_SECONDS, check=False, env=env)
     except subprocess.TimeoutExpired:
         return f"no result in {PROBE_SECONDS} s"
     if child.returncode < 0:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import paddle
 import yaml
 
 from paddlevideo import config, yaml_tree
@@ -21,7 +22,10 @@ from paddlevideo.utils.errors import UserError
 
 @dataclass(frozen=True)
 class Exported:
-    """An exported model: its files, and how its clips are prepared and its scores read."""
+    """An exported model: its files, and how its clips are prepared and its scores read.
+
+    `onednn` is what the export found for this version of Paddle; None where that has to be tried.
+    """
 
     model_file: Path
     params_file: Path
@@ -59,7 +63,7 @@ def open_exported(model: Path, params: Path | None, cfg: RootSection | None) -> 
         pipeline_of(cfg, "test") if cfg else _pipeline_from(said, model_file),
         read_labels(cfg.DATASET.labels, num_classes(cfg)) if cfg and own_labels else said.get("labels"),
         said.get("score_kind") or cfg.MODEL.target.score_kind,  # type: ignore[union-attr]
-        said.get("engine", {}).get("onednn"),
+        said.get("engine", {}).get("onednn") if said.get("versions", {}).get("paddle") == paddle.__version__ else None,
     )
 
 

@@ -90,6 +90,11 @@ def python_environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))}
 
 
+def has_bfloat16() -> bool:
+    """Whether the processor has bfloat16 instructions, as far as the system tells."""
+    return "avx512_bf16" in _cpu_info() or "amx_bf16" in _cpu_info()
+
+
 def cores() -> int:
     """Processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
