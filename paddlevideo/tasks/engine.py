@@ -129,17 +129,30 @@ def safe_options(model_file: Path, params_file: Path, options: EngineOptions, sh
     """
     if options.use_gpu or options.onednn is False:
         return options
-    trouble: str | None = None
-    for bf16_ops in ((), CONVOLUTIONS) if options.precision == "bf16" else ((),):
+    if options.precision == "bf16":
+        return _safe_bfloat16(model_file, params_file, options, shape)
+    tried = replace(options, onednn=True)
+    trouble = _trouble(model_file, params_file, tried, shape)
+    if trouble is None:
+        return tried
+    logger.info(f"{model_file.name}: oneDNN fails on this program with this Paddle ({trouble}); running without it")
+    return replace(options, onednn=False)
+
+
+def _safe_bfloat16(model_file: Path, params_file: Path, options: EngineOptions, shape: Sequence[int]) -> EngineOptions:
+    """All operations in bfloat16 where that runs, else the convolutions alone, which is said."""
+    if not environment.has_bfloat16():
+        # oneDNN would fail, or quietly compute in float32.
+        raise UserError("--precision bf16: this processor has no bfloat16 instructions (avx512_bf16); use fp32")
+    for bf16_ops in ((), CONVOLUTIONS):
         tried = replace(options, onednn=True, bf16_ops=bf16_ops)
         trouble = _trouble(model_file, params_file, tried, shape)
         if trouble is None:
+            logger.info(
+                "bfloat16 for the convolutions alone" if bf16_ops else "bfloat16 for all operations that have it"
+            )
             return tried
-    if options.precision == "bf16":
-        why = "" if environment.has_bfloat16() else "; this processor has no bfloat16 instructions (avx512_bf16)"
-        raise UserError(f"{model_file}: bfloat16 fails on this program ({trouble}){why}; use --precision fp32")
-    logger.info(f"{model_file.name}: oneDNN fails on this program with this Paddle ({trouble}); running without it")
-    return replace(options, onednn=False)
+    raise UserError(f"{model_file}: bfloat16 fails on this program ({trouble}); use --precision fp32")
 
 
 def _trouble(model_file: Path, params_file: Path, options: EngineOptions, shape: Sequence[int]) -> str | None:

@@ -141,8 +141,17 @@ def test_a_crash_in_the_engine_never_takes_the_run_down(monkeypatch: pytest.Monk
     files = (tmp_path / "a.json", tmp_path / "a.pdiparams")
     assert engine.safe_options(*files, EngineOptions(), [1, 2]).onednn is False
     assert engine.safe_options(*files, EngineOptions(onednn=False), [1, 2]).onednn is False
+    monkeypatch.setattr(engine.environment, "has_bfloat16", lambda: True)
     with pytest.raises(UserError, match=r"bfloat16 fails on this program \(SIGSEGV\).*use --precision fp32"):
         engine.safe_options(*files, EngineOptions(precision="bf16"), [1, 2])
+
+
+def test_bfloat16_is_refused_where_the_processor_has_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from paddlevideo.tasks import engine
+
+    monkeypatch.setattr(engine.environment, "has_bfloat16", lambda: False)
+    with pytest.raises(UserError, match="this processor has no bfloat16 instructions"):
+        engine.safe_options(tmp_path / "a.json", tmp_path / "a.pdiparams", EngineOptions(precision="bf16"), [1, 2])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,32 @@
+"""The YAML keys that files in the world may hold: none may vanish or change by accident."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from paddlevideo import registry
+from paddlevideo.config import parameters
+from paddlevideo.registry import Registry
+from paddlevideo.tasks import schema
+
+PINNED = Path(__file__).with_name("golden") / "yaml_keys.json"
+SECTIONS: list[Callable] = [
+    schema.RootSection,
+    schema.DatasetSection,
+    schema.PipelineSection,
+    schema.AccumulationSection,
+]
+
+
+def keys() -> dict[str, list[str]]:
+    """Section or component -> the keys it takes."""
+    found = {section.__name__: sorted(parameters(section)) for section in SECTIONS}
+    for table in vars(registry).values():
+        if isinstance(table, Registry):
+            found |= {f"{table.kind}: {name}": sorted(parameters(table.get(name))) for name in table}
+    return found
+
+
+def test_yaml_keys_are_pinned() -> None:
+    """A key added on purpose is added to tests/golden/yaml_keys.json too, and to CHANGELOG.md."""
+    assert keys() == json.loads(PINNED.read_text())
