@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import paddle
@@ -14,6 +13,7 @@ from tqdm import tqdm
 
 from paddlevideo.loader.dataloader import ClipLoader
 from paddlevideo.metrics.topk import Metric
+from paddlevideo.tasks.meter import Meter, Stopwatch
 from paddlevideo.utils import dist, files
 from paddlevideo.utils.errors import UserError
 from paddlevideo.utils.log import logger, on_terminal
@@ -32,7 +32,7 @@ class Evaluation:
         labels: [N] class ids.
         scores: [N, K] view-averaged scores.
         total: samples in the data set, readable or not.
-        seconds: wall time of this rank.
+        cost: time and clips of this rank.
     """
 
     figures: dict[str, float]
@@ -40,7 +40,17 @@ class Evaluation:
     labels: np.ndarray
     scores: np.ndarray
     total: int
-    seconds: float
+    cost: Meter
+
+
+class Step(NamedTuple):
+    """One batch of an evaluation: its number, how many there are, labels [B], scores [B, K], time so far."""
+
+    number: int
+    batches: int
+    labels: np.ndarray
+    scores: np.ndarray
+    cost: Meter
 
 
 def scorer(model: Any) -> Scorer:
@@ -62,7 +72,7 @@ def evaluate(
     title: str,
     kind: ScoreKind = "logits",
     max_iters: int | None = None,
-    say: Callable[[int, int], None] | None = None,
+    say: Callable[[Step], None] | None = None,
 ) -> Evaluation:
     """Scores every sample of a loader once and computes the metric over all ranks.
 
@@ -73,20 +83,24 @@ def evaluate(
         kind: what the scores are.
         title: what the progress bar says.
         max_iters: stop after so many batches (a trial run; the figures then cover those only).
-        say: called with (batch number, batches) for plain progress lines.
+        say: called after each batch, for plain progress lines.
     Raises:
         UserError: scores that are not finite numbers; a figure made from them would mean nothing.
     """
-    started = time.perf_counter()
     parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     batches = len(loader) if max_iters is None else min(len(loader), max_iters)
     bar = tqdm(total=batches, desc=title, unit="batch", leave=False, disable=not on_terminal() or dist.rank() > 0)
+    cost, watch = Meter(), Stopwatch()
     with bar:
         for number, batch in enumerate(loader.epoch(0), 1):
-            parts.append((batch["index"], batch["label"], score(batch["imgs"])))
+            reader = watch.lap()
+            scores, labels = score(batch["imgs"]), batch["label"]
+            parts.append((batch["index"], labels, scores))
+            cost.clips += len(labels)
+            cost.add_time(reader + watch.lap(), reader)
             bar.update()
             if say is not None:
-                say(number, batches)
+                say(Step(number, batches, labels, scores, cost))
             if number >= batches:
                 break
     joined = [part for rank_parts in dist.gather_objects(parts) for part in rank_parts]
@@ -96,7 +110,7 @@ def evaluate(
         raise UserError(f"{title}: {broken} of {len(scores)} samples got scores that are not numbers: broken weights?")
     metric.update(scores, labels)
     figures = {"loss": cross_entropy(scores, labels, kind), **metric.result()}
-    return Evaluation(figures, index, labels, scores, len(loader.dataset), time.perf_counter() - started)
+    return Evaluation(figures, index, labels, scores, len(loader.dataset), cost)
 
 
 def _in_order(parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

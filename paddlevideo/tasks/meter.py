@@ -74,9 +74,15 @@ def train_line(
     )
 
 
-def _values(figures: Mapping[str, float], lr: float) -> str:
+def valid_line(epoch: int, epochs: int, step: int, figures: Mapping[str, float], cost: Meter) -> str:
+    """The same for a batch of a validation."""
+    return f"epoch:[{epoch:>3d}/{epochs:<3d}] val step:{step:<4d} {_values(figures)} {_costs(cost)}."
+
+
+def _values(figures: Mapping[str, float], lr: float | None = None) -> str:
+    rate = "" if lr is None else f" lr: {lr:.6f}"
     rest = " ".join(f"{name}: {value:.5f}" for name, value in figures.items() if name != "loss")
-    return f"loss: {figures['loss']:7.5f} lr: {lr:.6f} {rest}"
+    return f"loss: {figures['loss']:7.5f}{rate} {rest}"
 
 
 def _costs(cost: Meter) -> str:

@@ -10,7 +10,7 @@ from typing import Literal
 from paddlevideo.config import Resolved
 from paddlevideo.tasks import export
 from paddlevideo.tasks.engine import Engine, EngineOptions
-from paddlevideo.tasks.evaluate import Evaluation, Scorer, evaluate, report_failures, scorer
+from paddlevideo.tasks.evaluate import Evaluation, Scorer, Step, evaluate, report_failures, scorer
 from paddlevideo.tasks.exported import open_exported
 from paddlevideo.tasks.run import build_loader, build_model, check_fit, load_weights
 from paddlevideo.tasks.schema import RootSection
@@ -42,9 +42,9 @@ def test(
         else:
             score = _engine(resolved, weights)
 
-        def say(number: int, total: int) -> None:
-            if not on_terminal() and (number % metric.log_interval == 0 or number == total):
-                logger.info(f"[TEST] Processing batch {number}/{total} ...")
+        def say(step: Step) -> None:
+            if not on_terminal() and (step.number % metric.log_interval == 0 or step.number == step.batches):
+                logger.info(f"[TEST] Processing batch {step.number}/{step.batches} ...")
 
         result = evaluate(score, loader, metric, kind=model.score_kind, title="testing", max_iters=max_iters, say=say)
         report_failures(loader, "test", cfg.output)
@@ -52,7 +52,7 @@ def test(
         raise UserError(f"none of the {result.total} test samples could be read; there is no figure")
     figures = ", ".join(f"avg_acc{name[3:]}={value}" for name, value in result.figures.items() if name[:3] == "top")
     logger.info(f"[TEST] finished, {figures}")
-    logger.info(f"[TEST] on {len(result.index)} of {result.total} samples, in {result.seconds:.1f} s")
+    logger.info(f"[TEST] on {len(result.index)} of {result.total} samples, in {result.cost.batch_seconds:.1f} s")
     return result
 
 

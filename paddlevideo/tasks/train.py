@@ -17,8 +17,8 @@ from paddlevideo.solver.lr import Progress
 from paddlevideo.solver.optimizer import build_optimizer
 from paddlevideo.tasks import checkpoint
 from paddlevideo.tasks.checkpoint import Checkpoints, TrainState
-from paddlevideo.tasks.evaluate import evaluate, report_failures, scorer
-from paddlevideo.tasks.meter import Clock, Meter, Stopwatch, epoch_line, train_line
+from paddlevideo.tasks.evaluate import Step, cross_entropy, evaluate, report_failures, scorer
+from paddlevideo.tasks.meter import Clock, Meter, Stopwatch, epoch_line, train_line, valid_line
 from paddlevideo.tasks.precision import Precision
 from paddlevideo.tasks.run import build_loader, build_model, check_fit
 from paddlevideo.tasks.scalars import Scalars
@@ -204,22 +204,30 @@ class Trainer:
     def validate(self, epoch: int) -> float:
         """Top-1 on the valid split, 0..1."""
         assert self.valid is not None
+        kind = self.net.score_kind
+
+        def say(step: Step) -> None:
+            if (step.number - 1) % self.cfg.log_interval == 0:
+                metric = self.cfg.METRIC.build()
+                metric.update(step.scores, step.labels)
+                figures = {"loss": cross_entropy(step.scores, step.labels, kind), **metric.result()}
+                line = valid_line(epoch + 1, self.cfg.epochs, step.number - 1, figures, step.cost)
+                (file_only if on_terminal() else logger.info)(line)
+
         with self.precision.cast():
             result = evaluate(
                 scorer(self.net),
                 self.valid,
                 self.cfg.METRIC.build(),
-                kind=self.net.score_kind,
+                kind=kind,
                 title=f"validating after epoch {epoch + 1}",
                 max_iters=self.options.max_iters,
+                say=say,
             )
-        self.clock.validation(result.seconds)
+        self.clock.validation(result.cost.batch_seconds)
         if not len(result.index):
             raise UserError("no sample of DATASET.valid could be read; there is nothing to choose the best model by")
-        meter = Meter()
-        meter.clips = len(result.index)
-        meter.add_time(result.seconds, 0.0)
-        logger.info(epoch_line(epoch + 1, "val", result.figures, meter))
+        logger.info(epoch_line(epoch + 1, "val", result.figures, result.cost))
         self.scalars.add("val", result.figures, (epoch + 1) * self._batches())
         return result.figures["top1"]
 

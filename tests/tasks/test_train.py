@@ -57,6 +57,12 @@ def test_files_and_log_lines(tiny: Path, tmp_path: Path) -> None:
         text,
         re.MULTILINE,
     )
+    assert re.search(
+        rf"epoch:\[  2/2  \] val step:2    loss: {number} top1: {number} top5: {number} batch_cost: {number} sec, "
+        rf"reader_cost: {number} sec, ips: {number} instance/sec\.$",
+        text,
+        re.MULTILINE,
+    )
     assert re.findall(r"train step:(\d+)", text) == ["0", "2", "4"] * 2
     assert re.search(
         rf"END epoch:2   val loss_avg: {number} top1_avg: {number} top5_avg: {number} avg_batch_cost: ", text
