@@ -23,7 +23,8 @@ def keys() -> dict[str, list[str]]:
     found = {section.__name__: sorted(parameters(section)) for section in SECTIONS}
     for table in vars(registry).values():
         if isinstance(table, Registry):
-            found |= {f"{table.kind}: {name}": sorted(parameters(table.get(name))) for name in table}
+            own = {name: target for name in table if (target := table.get(name)).__module__.startswith("paddlevideo.")}
+            found |= {f"{table.kind}: {name}": sorted(parameters(target)) for name, target in own.items()}
     return found
 
 
