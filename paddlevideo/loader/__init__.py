@@ -1,1 +1,4 @@
-"""Everything between a line of a list of videos and a batch of arrays. It runs without Paddle."""
+"""From a line of a list to a batch of arrays. Runs without Paddle."""
+
+from paddlevideo.loader import dataset as dataset
+from paddlevideo.loader import pipelines as pipelines
