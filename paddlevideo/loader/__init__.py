@@ -1,4 +1,6 @@
-"""From a line of a list to a batch of arrays. Runs without Paddle."""
+"""Everything between a line of a list of videos and a batch of arrays. It runs without Paddle. Importing it fills the
+tables."""
 
-from paddlevideo.loader import dataset as dataset
-from paddlevideo.loader import pipelines as pipelines
+from paddlevideo.loader import dataset, pipelines
+
+__all__ = ["dataset", "pipelines"]
