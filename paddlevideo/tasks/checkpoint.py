@@ -15,7 +15,7 @@ import paddle
 from paddle import nn
 
 from paddlevideo.modeling import weights
-from paddlevideo.utils import files
+from paddlevideo.utils import compat, files
 from paddlevideo.utils.errors import UserError
 from paddlevideo.utils.log import logger
 
@@ -86,7 +86,7 @@ def save(
     """Writes `prefix`.pdopt and `prefix`.pdparams, each whole or not at all."""
     arrays = weights.state_arrays(model)
     rest = {
-        "optimizer": _by_structured_name(optimizer.state_dict(), model),
+        "optimizer": _by_structured_name(compat.optimizer_state(optimizer), model),
         "scaler": {key: _array(value) for key, value in scaler.state_dict().items()},
         "state": asdict(state),
         "weights_crc": checksum(arrays),

@@ -29,3 +29,11 @@ def pdmodel_is_native() -> bool:
 def writes_pdmodel() -> bool:
     """Whether this process writes .pdmodel programs."""
     return pdmodel_is_native() or os.environ.get(LEGACY_PROGRAM) == "0"
+
+
+def optimizer_state(optimizer: Any) -> dict[str, Any]:
+    """`optimizer.state_dict()`, whole also between loading a state and the first step.
+
+    Paddle 2.x only lays out its accumulators in the first step; until then a loaded state waits aside.
+    """
+    return {**(getattr(optimizer, "_accumulators_holder", None) or {}), **optimizer.state_dict()}
