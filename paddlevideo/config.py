@@ -47,10 +47,10 @@ class Spec:
     naming: tuple[str, str] | None = None  # ("name", "TSMHead"); None for a section
     sound: bool = True  # no fault was found in its arguments
 
-    def build(self, **extra: Any) -> Any:
-        """Calls the target. `extra` are arguments only the program knows. A ValueError becomes a ConfigError."""
+    def build(self) -> Any:
+        """Calls the target. A ValueError becomes a ConfigError."""
         faults: list[str] = []
-        built = _build(self, faults, extra)
+        built = _build(self, faults)
         if faults:
             raise ConfigError(faults)
         return built
@@ -279,7 +279,7 @@ def parameters(target: Callable[..., Any]) -> dict[str, tuple[Any, Any]]:
 # --- building ---------------------------------------------------------------------------------------------------------
 
 
-def _build(value: Any, faults: list[str], extra: Mapping[str, Any] | None = None) -> Any:
+def _build(value: Any, faults: list[str]) -> Any:
     if isinstance(value, list | tuple):
         return type(value)(_build(item, faults) for item in value)
     if not isinstance(value, Spec):
@@ -292,7 +292,7 @@ def _build(value: Any, faults: list[str], extra: Mapping[str, Any] | None = None
     if not value.sound or len(faults) > before:
         return None
     try:
-        return value.target(**arguments, **(extra or {}))
+        return value.target(**arguments)
     except ConfigError as error:
         faults.extend(error.faults)
     except UserError:

@@ -6,11 +6,11 @@ paddlevideo predict --model_file inference/TSM --input_file video.mp4
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 from typing import Any
 
 from paddlevideo.cli import launch
+from paddlevideo.utils import environment
 from paddlevideo.utils.errors import UserError
 
 
@@ -107,7 +107,7 @@ def _engine_options(args: argparse.Namespace, gpu: bool) -> Any:
         use_gpu=gpu,
         onednn=args.enable_mkldnn,
         precision=args.precision,
-        cpu_threads=int(os.environ["OMP_NUM_THREADS"]),
+        cpu_threads=environment.threads(),
         ir_optim=args.ir_optim,
         use_tensorrt=args.use_tensorrt,
         gpu_mem=args.gpu_mem,

@@ -27,8 +27,7 @@ from paddlevideo.tasks.exported import read_manifest
 from paddlevideo.tasks.labels import read_labels
 from paddlevideo.tasks.run import build_model, check_fit, load_weights, num_classes
 from paddlevideo.tasks.schema import RootSection
-from paddlevideo.utils import compat, files, log
-from paddlevideo.utils.environment import cores, python_environment
+from paddlevideo.utils import compat, environment, files, log
 from paddlevideo.utils.errors import UserError
 from paddlevideo.utils.log import logger
 
@@ -138,9 +137,9 @@ def _export_as_json(resolved: Resolved[RootSection], weights: Path, folder: Path
     """Exports in the newer form. Paddle chooses the form when it is imported, so that takes a process of its own."""
     logger.info("Paddle cannot write this model as .pdmodel; writing its newer .json form")
     request = {"config": resolved.data, "weights": str(weights), "folder": str(folder), "name": name}
-    environment = {key: value for key, value in python_environment().items() if key != compat.LEGACY_PROGRAM}
+    env = {key: value for key, value in environment.python_environment().items() if key != environment.LEGACY_PROGRAM}
     command = [sys.executable, "-m", "paddlevideo.tasks.export"]
-    child = subprocess.run(command, input=json.dumps(request), text=True, env=environment, check=False)
+    child = subprocess.run(command, input=json.dumps(request), text=True, env=env, check=False)
     if child.returncode:
         raise UserError(f"{folder}: the export in .json form failed (exit code {child.returncode}); see above")
     return folder / f"{name}.json"
@@ -153,7 +152,7 @@ def _verify(model: Any, program: Path, shape: list[int], batch_sizes: tuple[int,
     """
     logger.info(f"checking the program against the model, on clips of shape {shape}")
     params = program.with_suffix(".pdiparams")
-    options = EngineOptions(cpu_threads=int(os.environ.get("OMP_NUM_THREADS", cores())))
+    options = EngineOptions(cpu_threads=environment.threads())
     options = engines.safe_options(program, params, options, [1, *shape])
     run, score, rng = Engine(program, params, options), scorer(model), np.random.default_rng(0)
     imgs = rng.normal(size=[max(batch_sizes), *shape]).astype("float32")

@@ -17,7 +17,7 @@ from paddlevideo.loader.dataset import FileList
 from paddlevideo.loader.pipelines.decode import VideoDecoder
 from paddlevideo.tasks.engine import Engine, EngineOptions, safe_options
 from paddlevideo.tasks.exported import Exported
-from paddlevideo.tasks.meter import Stopwatch
+from paddlevideo.tasks.meter import Meter, Stopwatch
 from paddlevideo.tasks.run import blank_clip
 from paddlevideo.utils import files
 from paddlevideo.utils.errors import UserError
@@ -78,8 +78,7 @@ class Predictor:
             settled = safe_options(exported.model_file, exported.params_file, options, [1, *clip.array().shape])
         self.engine = Engine(exported.model_file, exported.params_file, settled)
         self.failures: list[Any] = []
-        self._seconds = {"preparing": 0.0, "inference": 0.0}
-        self._videos = 0
+        self._cost = Meter()
 
     def predict(self, paths: list[Path], top_k: int = 1) -> Iterable[Prediction]:
         """Yields a prediction for each readable video, in order; the others are in `failures` afterwards."""
@@ -88,19 +87,20 @@ class Predictor:
         with ClipLoader(videos, pipeline, batch_size=self.batch_size, num_workers=self.workers) as loader:
             watch = Stopwatch()
             for batch in loader.epoch(0):
-                self._seconds["preparing"] += watch.lap()
+                preparing = watch.lap()
                 chances = self.exported.probabilities(self.engine(batch["imgs"]))
-                self._seconds["inference"] += watch.lap()
-                self._videos += len(chances)
+                self._cost.add_time(preparing + watch.lap(), preparing)
+                self._cost.clips += len(chances)
                 for file, row in zip(batch["files"], chances):
                     yield self._prediction(file, row, top_k)
             self.failures = list(loader.failures)
 
     def timing(self) -> list[str]:
         """Lines about the time each video took, the first batch's one-off costs included."""
-        count = max(1, self._videos)
-        stages = [f"{stage}: {1000 * total / count:.1f} ms a video" for stage, total in self._seconds.items()]
-        return [f"{self._videos} videos in batches of {self.batch_size}", *stages]
+        cost, count = self._cost, max(1, self._cost.clips)
+        seconds = {"preparing": cost.reader_seconds, "inference": cost.batch_seconds - cost.reader_seconds}
+        stages = [f"{stage}: {1000 * total / count:.1f} ms a video" for stage, total in seconds.items()]
+        return [f"{cost.clips} videos in batches of {self.batch_size}", *stages]
 
     def _prediction(self, file: str, row: np.ndarray, top_k: int) -> Prediction:
         order = np.argsort(-row, kind="stable")[: min(top_k, len(row))]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
 from typing import Literal
@@ -14,7 +13,7 @@ from paddlevideo.tasks.evaluate import Evaluation, Scorer, Step, evaluate, repor
 from paddlevideo.tasks.exported import open_exported
 from paddlevideo.tasks.run import build_loader, build_model, check_fit, load_weights
 from paddlevideo.tasks.schema import RootSection
-from paddlevideo.utils import dist
+from paddlevideo.utils import dist, environment
 from paddlevideo.utils.errors import UserError
 from paddlevideo.utils.log import logger, on_terminal
 
@@ -64,5 +63,5 @@ def _engine(resolved: Resolved[RootSection], weights: str) -> Scorer:
         program = export.export(resolved, Path(weights), Path(folder))
         exported = open_exported(program, None, None)
         logger.info("scores by the exported program, which was checked against the model")
-        options = EngineOptions(cpu_threads=int(os.environ["OMP_NUM_THREADS"]), onednn=exported.onednn)
+        options = EngineOptions(cpu_threads=environment.threads(), onednn=exported.onednn)
         return Engine(program, exported.params_file, options)

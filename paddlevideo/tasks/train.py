@@ -274,7 +274,7 @@ def accumulation(cfg: RootSection) -> int:
     return wanted // together
 
 
-def build_loader_sizes(loader: ClipLoader) -> str:
+def sizes_of(loader: ClipLoader) -> str:
     """One line about a split, for the log."""
     return f"{len(loader.dataset)} clips, {len(loader)} batches of {loader.batch_size}"
 
@@ -282,9 +282,9 @@ def build_loader_sizes(loader: ClipLoader) -> str:
 def train(resolved: Resolved[RootSection], options: TrainOptions) -> TrainState:
     """Runs a training from config to last checkpoint."""
     trainer = Trainer(resolved, options)
-    logger.info(f"train: {build_loader_sizes(trainer.loader)} on {dist.world_size()} process(es)")
+    logger.info(f"train: {sizes_of(trainer.loader)} on {dist.world_size()} process(es)")
     if trainer.valid is not None:
-        logger.info(f"valid: {build_loader_sizes(trainer.valid)}")
+        logger.info(f"valid: {sizes_of(trainer.valid)}")
     try:
         return trainer.run()
     finally:

@@ -9,8 +9,7 @@ from typing import Any
 
 import paddle
 
-# Read by Paddle 3 at import: 0 makes it trace into the older program form, which is saved as .pdmodel.
-LEGACY_PROGRAM = "FLAGS_enable_pir_api"
+from paddlevideo.utils.environment import LEGACY_PROGRAM
 
 
 def classes_with(module: Any, tables: Mapping[str, list[Any]], ours: Collection[str] = ()) -> Iterator[Any]:

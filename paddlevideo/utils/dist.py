@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from typing import Any
 
-import numpy as np
 import paddle
 import paddle.distributed as dist
 from paddle import nn
@@ -40,11 +39,6 @@ def gather_objects(value: Any) -> list[Any]:
     values: list[Any] = []
     dist.all_gather_object(values, value)
     return values
-
-
-def sum_array(values: np.ndarray) -> np.ndarray:
-    """Element-wise sum over ranks, float64."""
-    return np.sum(gather_objects(np.asarray(values, "float64")), axis=0)
 
 
 def average_batch_norm(model: nn.Layer) -> None:

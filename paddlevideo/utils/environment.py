@@ -19,6 +19,8 @@ from paddlevideo.utils.errors import UserError
 # glibc reads these once, at process start: keep buffers up to 4 GiB in the heap instead of mapping each anew.
 MALLOC = "glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=8589934592:glibc.malloc.top_pad=268435456"
 STARTED = "PADDLEVIDEO_RESTARTED"
+# Read by Paddle 3 at import: 0 makes it trace into the older program form, which is saved as .pdmodel.
+LEGACY_PROGRAM = "FLAGS_enable_pir_api"
 
 
 def settings(cpu_threads: int | None = None, legacy_program: bool = False) -> dict[str, str]:
@@ -29,15 +31,15 @@ def settings(cpu_threads: int | None = None, legacy_program: bool = False) -> di
         legacy_program: let Paddle 3 write the older .pdmodel programs (Paddle reads the switch at import).
     """
     ranks = int(os.environ.get("PADDLE_LOCAL_SIZE") or os.environ.get("PADDLE_TRAINERS_NUM") or 1)
-    threads = str(cpu_threads or os.environ.get("OMP_NUM_THREADS") or max(1, cores() // ranks))
-    chosen = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "GLOG_minloglevel": "2"}
+    count = str(cpu_threads or os.environ.get("OMP_NUM_THREADS") or max(1, cores() // ranks))
+    chosen = {"OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count, "GLOG_minloglevel": "2"}
     if "AuthenticAMD" in _cpu_info():
         chosen["MKL_DEBUG_CPU_TYPE"] = "5"
     if sys.platform == "linux":
         chosen["GLIBC_TUNABLES"] = MALLOC
     if cpu_threads is None:
         chosen |= {name: os.environ[name] for name in chosen if name in os.environ}
-    return chosen | ({"FLAGS_enable_pir_api": "0"} if legacy_program else {})
+    return chosen | ({LEGACY_PROGRAM: "0"} if legacy_program else {})
 
 
 def prepare(cpu_threads: int | None = None, legacy_program: bool = False, restart: bool = False) -> None:
@@ -93,6 +95,11 @@ def python_environment() -> dict[str, str]:
 def has_bfloat16() -> bool:
     """Whether the processor has bfloat16 instructions, as far as the system tells."""
     return "avx512_bf16" in _cpu_info() or "amx_bf16" in _cpu_info()
+
+
+def threads() -> int:
+    """Threads of the math libraries, as set."""
+    return int(os.environ.get("OMP_NUM_THREADS", cores()))
 
 
 def cores() -> int:
