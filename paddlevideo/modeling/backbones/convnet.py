@@ -39,6 +39,7 @@ class ConvNet(nn.Layer):
     Attributes:
         out_channels: channels[-1].
         num_seg: as given; 1 without shift, for the frames of a clip may then be any number.
+        frame_stride: 1: as many frames come out as go in.
 
     Raises:
         ValueError: for a value outside its range.
@@ -54,6 +55,7 @@ class ConvNet(nn.Layer):
         )
         self.out_channels = channels[-1]
         self.num_seg = num_seg if shift else 1
+        self.frame_stride = 1
         self.data_format = "NCHW"
         self.pretrained = None
 

@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 from paddle import ParamAttr, Tensor, nn
+from paddle.regularizer import L2Decay
 
 from paddlevideo.modeling.layers.conv_bn import DataFormat
 from paddlevideo.modeling.losses.cross_entropy import CrossEntropyLoss
+
+
+def own_rates(weight: float = 5.0, bias: float = 10.0, decay: float | None = 1e-4) -> dict[str, ParamAttr]:
+    """The `weight_attr` and `bias_attr` of a classifier that learns faster than the backbone.
+
+    Args:
+        weight, bias: learning rate multipliers.
+        decay: L2 factor of the weight whatever the optimizer's; None: the optimizer's. The bias does not decay.
+    """
+    return {
+        "weight_attr": ParamAttr(learning_rate=weight, regularizer=None if decay is None else L2Decay(decay)),
+        "bias_attr": ParamAttr(learning_rate=bias, regularizer=L2Decay(0.0)),
+    }
 
 
 class Head(nn.Layer):

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from paddle import ParamAttr, Tensor
-from paddle.regularizer import L2Decay
+from paddle import Tensor
 
-from paddlevideo.modeling.heads.base import Head
+from paddlevideo.modeling.heads.base import Head, own_rates
 from paddlevideo.modeling.layers.conv_bn import DataFormat
 from paddlevideo.registry import HEADS
 
@@ -14,8 +13,13 @@ from paddlevideo.registry import HEADS
 class TSMHead(Head):
     """Pool, dropout, classify each frame, average the logits over the frames.
 
-    The classifier learns 5 times faster than the backbone (its bias 10 times), its weight decays at 1e-4 whatever the
-    optimizer's decay, its bias not at all. Arguments and errors: see `Head`.
+    The classifier learns 5 times faster than the backbone, its bias 10 times and without decay.
+
+    Args:
+        fc_decay: L2 factor of the classifier's weight whatever the optimizer's decay, PaddleVideo's rule; null: the
+            optimizer's, mmaction2's rule.
+
+    The other arguments and errors: see `Head`.
     """
 
     def __init__(
@@ -26,17 +30,12 @@ class TSMHead(Head):
         std: float = 0.001,
         ls_eps: float = 0.0,
         data_format: DataFormat = "NCHW",
+        fc_decay: float | None = 1e-4,
     ) -> None:
-        super().__init__(
-            num_classes,
-            in_channels,
-            drop_ratio,
-            std,
-            ls_eps,
-            data_format,
-            weight_attr=ParamAttr(learning_rate=5.0, regularizer=L2Decay(1e-4)),
-            bias_attr=ParamAttr(learning_rate=10.0, regularizer=L2Decay(0.0)),
-        )
+        if fc_decay is not None and fc_decay < 0:
+            raise ValueError(f"fc_decay={fc_decay} is negative")
+        rates = own_rates(decay=fc_decay)
+        super().__init__(num_classes, in_channels, drop_ratio, std, ls_eps, data_format, **rates)
 
     def forward(self, features: Tensor, num_seg: int) -> Tensor:
         """Features [N*S, C, H, W] of N videos with S = `num_seg` frames each -> logits [N, K]."""
