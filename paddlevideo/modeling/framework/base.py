@@ -35,17 +35,32 @@ class Recognizer(nn.Layer):
         """Frames -> scores [N, K] averaged over the views of each video; `score_kind` tells what they are."""
         raise NotImplementedError
 
-    def check_frames(self, shape: Sequence[int]) -> None:
-        """Raises ValueError when a batch of frames of this shape does not fit the model."""
+    def check_frames(self, shape: Sequence[int], views: int | None = None) -> None:
+        """Raises ValueError when a batch of frames of this shape, `views` of each video, does not fit the model."""
         raise NotImplementedError
 
     def loss(self, logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
-        """Logits [N, K] and a batch with "label" [N] -> a scalar. Labels are smoothed in training mode only."""
-        return self.head.loss(logits, batch["label"])
+        """Logits [N, K] and a batch with "label" [N] -> a scalar. Labels are smoothed in training mode only.
+
+        In a mixed batch, with "label_b" [N] and "lam" [] too, clips count for both labels: lam times the loss for the
+        first plus (1 - lam) times that for the second.
+        """
+        loss = self.head.loss(logits, batch["label"])
+        if "lam" not in batch:
+            return loss
+        lam = batch["lam"]
+        return lam * loss + (1 - lam) * self.head.loss(logits, batch["label_b"])
 
     def accuracy(self, logits: Tensor, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Logits [N, K] and a batch with "label" [N] -> {"top1": scalar, "top5": scalar}, each 0..1."""
-        return self.head.accuracy(logits, batch["label"])
+        """Logits [N, K] and a batch with "label" [N] -> {"top1": scalar, "top5": scalar}, each 0..1.
+
+        Of a mixed batch it is the mean for both labels, weighted like the loss.
+        """
+        hits = self.head.accuracy(logits, batch["label"])
+        if "lam" not in batch:
+            return hits
+        lam, others = batch["lam"], self.head.accuracy(logits, batch["label_b"])
+        return {name: lam * value + (1 - lam) * others[name] for name, value in hits.items()}
 
     def predict(self, imgs: Tensor) -> Tensor:
         """Frames -> class probabilities [N, K]: softmax exactly once. Meant for evaluation mode."""
