@@ -22,6 +22,7 @@ setup(
         "av",
         "pillow",
         "tqdm",
+        "safetensors",
         # Only where there are wheels; PyAV reads everything too.
         "decord; sys_platform == 'win32' or (sys_platform == 'linux' and platform_machine == 'x86_64')",
     ],
@@ -31,8 +32,7 @@ setup(
         "gpu": ["paddlepaddle-gpu>=2.6", "numpy<2"],
         "decord": ["decord"],
         "visualdl": ["visualdl"],
-        "safetensors": ["safetensors"],
-        "dev": ["ruff", "mypy", "pytest", "hypothesis", "types-PyYAML", "safetensors", "visualdl"],
+        "dev": ["ruff", "mypy", "pytest", "hypothesis", "types-PyYAML", "visualdl"],
     },
     entry_points={"console_scripts": ["paddlevideo = paddlevideo.cli.main:main"]},
 )

@@ -1,56 +1,31 @@
 """Weight files: read without running anything in them, and loaded by name with every difference told.
 
-A `.pdparams` file is a pickle, and a pickle is a program. The unpickler here knows the few names such files need and
+A `.pdparams` file is a pickle, and a pickle is a program. `plain_pickle` knows the few names such files need and
 refuses all others, so a hostile file ends in an error.
 """
 
 from __future__ import annotations
 
-import pickle
-from collections import OrderedDict
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+import paddle
 from paddle import nn
 
+from paddlevideo.modeling import plain_pickle, safetensors_file
+from paddlevideo.modeling.kinds import advice, describe
+from paddlevideo.modeling.pickle_builders import PLAIN
+from paddlevideo.modeling.safetensors_file import from_bfloat16, is_safetensors
+from paddlevideo.modeling.torch_file import is_torch
 from paddlevideo.utils.errors import UserError
 
 STRUCTURED_NAMES = "StructuredToParameterName@@"
 BIG_PARAMETERS = "UnpackBigParamInfor@@"
 HEAD_NAMES = ("head", "out", "fc")
-
-
-def _latin1(text: str, encoding: str) -> bytes:
-    """Stands for `_codecs.encode`, by which protocol 2 writes bytes; no other codec is needed."""
-    if encoding != "latin1":
-        raise pickle.UnpicklingError(f"it asks for the codec {encoding!r}")
-    return text.encode("latin1")
-
-
-ALLOWED: dict[tuple[str, str], Any] = {
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): np.dtype,
-    ("collections", "OrderedDict"): OrderedDict,
-    ("builtins", "tuple"): tuple,
-    ("_codecs", "encode"): _latin1,
-}
-for core in ("numpy.core", "numpy._core"):  # the name before and since numpy 2
-    # numpy's own builders of arrays and scalars, taken from what it pickles itself: their module has moved
-    ALLOWED[f"{core}.multiarray", "_reconstruct"] = np.zeros(1).__reduce__()[0]
-    ALLOWED[f"{core}.multiarray", "scalar"] = np.float32(0).__reduce__()[0]
-    ALLOWED[f"{core}.numeric", "_frombuffer"] = np.zeros(1).__reduce_ex__(5)[0]
-
-
-class PlainUnpickler(pickle.Unpickler):
-    """Builds numbers, strings, containers and numpy arrays; anything else in the file is refused."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        """The object a file may call; raises UnpicklingError for every name outside the list."""
-        if (module, name) not in ALLOWED:
-            raise pickle.UnpicklingError(f"it asks to run {module}.{name}")
-        return ALLOWED[module, name]
+_UNFINISHED = object()
 
 
 def read_pickle(path: str | Path) -> Any:
@@ -64,22 +39,28 @@ def read_pickle(path: str | Path) -> Any:
     """
     with _open(path) as file:
         try:
-            return _plain(PlainUnpickler(file).load())
+            return _plain(plain_pickle.load(file, os.fstat(file.fileno()).st_size, PLAIN), {})
         except Exception as error:  # a damaged pickle raises nearly anything, from EOFError to MemoryError
+            told = " ".join(str(error).split())[:300]
             raise UserError(
-                f"{path}: not a weight file, or a damaged or unsafe one ({error}); nothing was run"
+                f"{path}: not a weight file, or a damaged or unsafe one ({told}); nothing was run"
             ) from error
 
 
 def read_state(path: str | Path) -> dict[str, np.ndarray]:
-    """The named arrays of a weight file, `.safetensors` by suffix and Paddle's `.pdparams` otherwise.
+    """The named arrays of a weight file, Paddle's `.pdparams` or `.safetensors`, told apart by their first bytes.
 
     bfloat16, which numpy has not, comes back as float32 of the same value.
 
     Raises:
         UserError: when the file is missing, damaged, unsafe or holds something other than named arrays.
     """
-    if Path(path).suffix == ".safetensors":
+    with _open(path) as file:
+        head = file.read(16)
+    if is_torch(head):
+        target = Path(path).with_suffix(".pdparams")
+        raise UserError(f"{path}: a PyTorch file; convert it first: paddlevideo convert {path} {target}")
+    if is_safetensors(head) or Path(path).suffix == ".safetensors":
         return _read_safetensors(path)
     state = read_pickle(path)
     if not isinstance(state, dict) or not state:
@@ -89,7 +70,16 @@ def read_state(path: str | Path) -> dict[str, np.ndarray]:
         if not isinstance(name, str) or not isinstance(value, np.ndarray):
             raise UserError(f"{path}: '{name}' is a {type(value).__name__}, not an array; is this a file of weights?")
     # Paddle writes bfloat16 as its 16 bits; no model has uint16 weights
-    return {name: _from_bfloat16(value) if value.dtype == np.uint16 else value for name, value in state.items()}
+    return {name: from_bfloat16(value) if value.dtype == np.uint16 else value for name, value in state.items()}
+
+
+def save_state(arrays: Mapping[str, np.ndarray], path: Path, suffix: str) -> None:
+    """Writes named arrays to `path` in the form that `suffix` names, ".pdparams" or ".safetensors"."""
+    if suffix == ".safetensors":
+        with path.open("wb") as file:
+            safetensors_file.write(file, arrays)
+    else:
+        paddle.save(dict(arrays), str(path), protocol=4)
 
 
 def state_arrays(model: nn.Layer) -> dict[str, np.ndarray]:
@@ -115,7 +105,7 @@ def load_weights(model: nn.Layer, path: str | Path, *, new_head: bool = False) -
         UserError: listing every key that is missing, unexpected or of another shape.
     """
     state, expected = read_state(path), model.state_dict()
-    lines = []
+    state, lines = _adapted(state, getattr(model, "backbone", None), "adapt_embeddings", "backbone.")
     if new_head:
         other = [name for name in expected if name in state and _other_classes(name, state[name], expected[name])]
         for name in other:
@@ -127,7 +117,8 @@ def load_weights(model: nn.Layer, path: str | Path, *, new_head: bool = False) -
 def load_pretrained(backbone: nn.Layer, path: str | Path) -> list[str]:
     """Loads a backbone from a file of its own or of a whole model ("backbone." before each name).
 
-    The file's classifier (head.*, out.*, fc.*) is left out, which the returned lines say. Everything else must agree.
+    The file's classifier (head.*, out.*, fc.*) is left out, and a backbone with `adapt_pretrained` makes the rest fit
+    where it can, which the returned lines say. Everything else must agree.
 
     Raises:
         UserError: listing every key that is missing, unexpected or of another shape.
@@ -138,16 +129,30 @@ def load_pretrained(backbone: nn.Layer, path: str | Path) -> list[str]:
             left_out.append(name)
         else:
             state[name.removeprefix("backbone.")] = value
-    lines = [f"left out of {path}: {_listed(left_out)}"] if left_out else []
+    state, lines = _adapted(state, backbone, "adapt_pretrained")
+    lines += [f"left out of {path}: {_listed(left_out)}"] if left_out else []
     return _assign(state, backbone.state_dict(), path) + lines
+
+
+def _adapted(
+    state: dict[str, np.ndarray], backbone: Any, method: str, prefix: str = ""
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    """The arrays of a file with those of the backbone, which begin with `prefix`, as its `method` makes them fit."""
+    if not hasattr(backbone, method):
+        return dict(state), []
+    own = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+    others = {name: value for name, value in state.items() if not name.startswith(prefix)}
+    own, lines = getattr(backbone, method)(own)
+    return {prefix + name: value for name, value in own.items()} | others, lines
 
 
 def _assign(state: Mapping[str, np.ndarray], expected: Mapping[str, Any], path: str | Path) -> list[str]:
     """Puts the arrays into the tensors of the same names, or raises UserError before touching any."""
+    ours, theirs = describe(expected), describe(state)
     if not any(name in expected for name in state):
         raise UserError(
-            f"{path}: none of its {len(state)} arrays belongs to this model: it holds {_listed(state)}; "
-            f"the model wants {_listed(expected)}"
+            f"{path}: none of its {len(state)} arrays belongs to this model, {ours}; the file looks like {theirs}: "
+            f"it holds {_listed(state)}; the model wants {_listed(expected)}{advice(state, expected)}"
         )
     faults = [f"missing: {name}" for name in expected if name not in state]
     faults += [f"unexpected: {name}" for name in state if name not in expected]
@@ -157,7 +162,11 @@ def _assign(state: Mapping[str, np.ndarray], expected: Mapping[str, Any], path: 
         if name in expected and list(value.shape) != list(expected[name].shape)
     ]
     if faults:
-        raise UserError(f"{path} does not fit the model, {len(faults)} differences: {_listed(faults, 10, '; ')}")
+        kinds = f" (the file looks like {theirs}, the model is {ours})" if theirs != ours else ""
+        raise UserError(
+            f"{path} does not fit the model{kinds}, {len(faults)} differences: {_listed(faults, 10, '; ')}"
+            f"{advice(state, expected)}"
+        )
     casts: dict[str, int] = {}
     for name, tensor in expected.items():
         wanted = str(tensor.dtype).removeprefix("paddle.")
@@ -186,19 +195,29 @@ def _open(path: str | Path) -> BinaryIO:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def _plain(value: Any) -> Any:
-    """`value` without Paddle's book-keeping, checked to be plain all the way down."""
-    if isinstance(value, dict):
-        return {name: _plain(item) for name, item in _join_slices(value).items() if name != STRUCTURED_NAMES}
-    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], np.ndarray):
-        value = value[1]  # a tensor, saved as its name and its values
-    if isinstance(value, (list, tuple)):
-        return type(value)(_plain(item) for item in value)
-    if isinstance(value, np.ndarray) and value.dtype.hasobject:
-        raise ValueError("an array of Python objects")
+def _plain(value: Any, done: dict[int, Any]) -> Any:
+    """`value` without Paddle's book-keeping, checked to be plain all the way down.
+
+    `done` holds the containers met before by identity: one that is referred to many times is gone through once.
+    """
+    if isinstance(value, (dict, list, tuple)):
+        if id(value) not in done:
+            done[id(value)] = _UNFINISHED
+            done[id(value)] = _plain_container(value, done)
+        if done[id(value)] is _UNFINISHED:
+            raise ValueError("a container that holds itself")
+        return done[id(value)]
     if not isinstance(value, (np.ndarray, np.generic, str, bytes, int, float, bool, type(None))):
         raise ValueError(f"an object of type {type(value).__name__}")
     return value
+
+
+def _plain_container(value: Any, done: dict[int, Any]) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(item, done) for name, item in _join_slices(value).items() if name != STRUCTURED_NAMES}
+    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], np.ndarray):
+        return value[1]  # a tensor, saved as its name and its values
+    return type(value)(_plain(item, done) for item in value)
 
 
 def _join_slices(state: dict[Any, Any]) -> dict[Any, Any]:
@@ -212,23 +231,10 @@ def _join_slices(state: dict[Any, Any]) -> dict[Any, Any]:
     return state
 
 
-def _from_bfloat16(bits: np.ndarray) -> np.ndarray:
-    """bfloat16 is the upper half of a float32."""
-    return (bits.astype(np.uint32) << 16).view(np.float32)
-
-
 def _read_safetensors(path: str | Path) -> dict[str, np.ndarray]:
-    try:
-        import safetensors
-    except ImportError as error:
-        raise UserError(f"{path}: reading it needs the extra: pip install 'paddlevideo[safetensors]'") from error
-    dtypes = {"F64": "f8", "F32": "f4", "F16": "f2", "BF16": "u2", "I64": "i8", "I32": "i4", "U8": "u1", "BOOL": "?"}
     with _open(path) as file:
         try:
-            arrays = {}
-            for name, entry in safetensors.deserialize(file.read()):
-                array = np.frombuffer(entry["data"], f"<{dtypes[entry['dtype']]}").reshape(entry["shape"])
-                arrays[name] = _from_bfloat16(array) if entry["dtype"] == "BF16" else array
-            return arrays
-        except (safetensors.SafetensorError, KeyError, ValueError) as error:
-            raise UserError(f"{path}: not a safetensors file, or a damaged one ({error})") from error
+            return safetensors_file.read(file)
+        except Exception as error:  # damaged JSON raises ValueError, KeyError, TypeError, RecursionError ...
+            told = " ".join(str(error).split())[:300]
+            raise UserError(f"{path}: not a safetensors file, or a damaged one ({told})") from error

@@ -16,7 +16,10 @@ def atomic(path: Path) -> Iterator[Path]:
 
     The bytes are on disk before the name appears. If the block fails, or the process dies, `path` is as it was.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{path.parent}: cannot be made ({error.strerror})") from error
     scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield scratch
