@@ -28,6 +28,8 @@ class Clip:
         label: class id, or -1 when unknown (prediction).
         num_frames: frames counted in the list (frame folders), or by the decoder; 0 until known.
         frame_pattern: for folders of frames, the file name with the number's place ("img_{:05}.jpg"); else empty.
+        span: frames that a clip should cover, where the decode step has cut a window out of the video, which may be
+            shorter than that; None for the whole video.
         source: the opened video, between the decode and the sample step; None before and after.
         frames: [T, H, W, 3] RGB. uint8, range 0..255, until normalised; float32 from then on. None until sampled.
         views: crops and temporal clips of one video, one after another on T (view-major): T = views * frames a view.
@@ -37,6 +39,7 @@ class Clip:
     path: str
     label: int = -1
     num_frames: int = 0
+    span: float | None = None
     frame_pattern: str = ""
     source: FrameSource | None = None
     frames: np.ndarray | None = None

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from synthetic import encode, numbered, read_number, turn_on_its_side, write_frames
 
 from paddlevideo.loader.clip import Clip
-from paddlevideo.loader.pipelines.decode import BACKENDS, FrameDecoder, VideoDecoder
+from paddlevideo.loader.pipelines.decode import BACKENDS, FrameDecoder, VideoDecoder, _has_decord
 from paddlevideo.loader.sources.frame_folder import FrameFolder
 from paddlevideo.loader.sources.pyav_video import PyavVideo
 from paddlevideo.loader.sources.unreadable import Unreadable
@@ -146,11 +146,18 @@ def test_dropping_a_source_closes_its_file(videos: Path, backend: str) -> None:
     assert open_files() <= before + 1
 
 
-def test_auto_is_pyav_and_a_missing_decord_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pyav_is_auto_and_stands_in_for_a_missing_decord_aloud(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     assert VideoDecoder().backend == "pyav"
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"pip install 'paddlevideo\[decord\]'"):
-        VideoDecoder("decord")
+    _has_decord.cache_clear()
+    with caplog.at_level("INFO", "paddlevideo"):
+        assert [VideoDecoder("decord").backend for _ in range(2)] == ["pyav", "pyav"]
+    _has_decord.cache_clear()
+    assert [record.message for record in caplog.records] == [
+        "backend: decord is not installed (pip install 'paddlevideo[decord]'); PyAV reads the same frames"
+    ]
 
 
 # --- folders of frames ------------------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -11,7 +13,14 @@ from PIL import Image
 
 from paddlevideo.loader.clip import Clip, Op
 from paddlevideo.loader.pipelines.array import Image2Array, Normalization
-from paddlevideo.loader.pipelines.crop import CenterCrop, GroupFullResSample, MultiScaleCrop, RandomCrop, TenCrop
+from paddlevideo.loader.pipelines.crop import (
+    CenterCrop,
+    GroupFullResSample,
+    MultiScaleCrop,
+    RandomCrop,
+    TenCrop,
+    ThreeCrop,
+)
 from paddlevideo.loader.pipelines.flip import RandomFlip
 from paddlevideo.loader.pipelines.resize import Scale
 from paddlevideo.utils.errors import UserError
@@ -111,6 +120,29 @@ def test_group_full_res_sample_gives_left_right_centre() -> None:
     assert flipped.views == 6
 
 
+def test_three_crop_is_left_right_middle_of_the_longer_side() -> None:
+    landscape = run(ThreeCrop(4), positions(4, 11, frames=2))  # 7 to spare: steps of 3
+    assert landscape.views == 3
+    assert corners(landscape) == [(0, 0), (0, 0), (0, 6), (0, 6), (0, 3), (0, 3)]
+    assert landscape.pixels()[:, 0, 0, 2].tolist() == [0, 1] * 3  # crop by crop, its frames in order
+    assert corners(run(ThreeCrop(4), positions(10, 4))) == [(0, 0), (6, 0), (3, 0)]
+    assert corners(run(ThreeCrop(4), positions(4, 4))) == [(0, 0)] * 3
+
+
+def test_three_crop_needs_the_short_side() -> None:
+    with pytest.raises(UserError, match=r"neither side of the frames of 6x5 is the crop of 4; put a Scale with short"):
+        run(ThreeCrop(4), positions(5, 6))
+
+
+def test_crops_of_a_video_sampled_twice_go_crop_by_crop() -> None:
+    """[crop][clip][segment]: 3 crops of 2 clips of 2 frames."""
+    twice = Clip("twice.mp4", frames=positions(4, 11, frames=4).pixels(), views=2)
+    cropped = run(ThreeCrop(4), twice)
+    assert cropped.views == 6
+    assert [column for _, column in corners(cropped)] == [0] * 4 + [6] * 4 + [3] * 4
+    assert cropped.pixels()[:, 0, 0, 2].tolist() == [0, 1, 2, 3] * 3
+
+
 def test_views_multiply() -> None:
     clip = run(TenCrop(4), run(GroupFullResSample(8), positions(13, 15)))
     assert clip.views == 30
@@ -126,7 +158,7 @@ def test_random_crop_reaches_every_place_and_keeps_one_box_for_all_frames() -> N
     assert seen == {(y, x) for y in range(3) for x in range(4)}
 
 
-@pytest.mark.parametrize("op", [RandomCrop(10), CenterCrop(10), TenCrop(10), GroupFullResSample(10)])
+@pytest.mark.parametrize("op", [RandomCrop(10), CenterCrop(10), TenCrop(10), GroupFullResSample(10), ThreeCrop(10)])
 def test_a_crop_that_does_not_fit_names_the_video(op: Op) -> None:
     with pytest.raises(UserError, match=r"positions.mp4: frames of 12x9 are smaller than the crop of 10"):
         run(op, positions(9, 12))
@@ -156,6 +188,32 @@ def test_multi_scale_places() -> None:
     assert set(MultiScaleCrop(224).places(4, 4)) == {
         *((0, 0), (0, 4), (4, 0), (4, 4), (2, 2), (2, 0), (2, 4), (4, 2), (0, 2), (1, 1), (1, 3), (3, 1), (3, 3))
     }
+
+
+def test_multi_scale_places_with_integer_steps() -> None:
+    """mmaction2's 13 places for 11 down and 18 right: quarters of 2 and 4 pixels; a place counts once for each name."""
+    crop = MultiScaleCrop(224, allow_duplication=True, integer_steps=True)
+    corners_and_centre = [(0, 0), (0, 16), (8, 0), (8, 16), (4, 8)]
+    edges_and_quarters = [(4, 0), (4, 16), (8, 8), (0, 8), (2, 4), (2, 12), (6, 4), (6, 12)]
+    assert sorted(crop.places(11, 18)) == sorted(corners_and_centre + edges_and_quarters)
+    assert crop.places(3, 3) == [(0, 0)] * 13
+    five = MultiScaleCrop(224, allow_duplication=True, integer_steps=True, more_fix_crop=False)
+    assert five.places(11, 18) == corners_and_centre
+
+
+def test_multi_scale_crop_with_integer_steps_takes_each_place_alike() -> None:
+    clip = positions(20, 27)
+    crop = MultiScaleCrop(13, scales=[0.65], allow_duplication=True, integer_steps=True)  # 7 down, 14 right: steps 1, 3
+    seen = [corners(run(crop, clip, seed))[0] for seed in range(1300)]
+    assert set(seen) == {(row, column) for row in (0, 2, 4) for column in (0, 6, 12)} | {(1, 3), (1, 9), (3, 3), (3, 9)}
+    assert all(60 < seen.count(place) < 145 for place in set(seen))
+
+
+def test_multi_scale_crop_prefers_no_size() -> None:
+    """Sizes are drawn alike from the pairs that differ by at most one step: here 4 + 3 + 3."""
+    sizes = MultiScaleCrop(224).sizes(256, 340)
+    assert len(sizes) == 10 == len(set(sizes))
+    assert (256, 192) not in sizes and (256, 224) in sizes
 
 
 def test_multi_scale_crop_is_a_crop_then_a_resize() -> None:
@@ -188,6 +246,33 @@ def test_flip_mirrors_whole_clips_half_of_the_time() -> None:
     assert run(RandomFlip(p=0), clip).pixels() is clip.pixels()
     with pytest.raises(ValueError, match=r"got 1\.5"):
         RandomFlip(p=1.5)
+
+
+def test_flip_changes_the_label_with_the_picture() -> None:
+    op = RandomFlip(flip_label_map={86: 87, 87: 86, 93: 94, 94: 93})  # type: ignore[dict-item]
+    for label, mirrored in {86: 87, 87: 86, 94: 93, 5: 5}.items():
+        clip = replace(positions(2, 5), label=label)
+        for seed in range(20):
+            result = run(op, clip, seed)
+            flipped = not np.array_equal(result.pixels(), clip.pixels())
+            assert result.label == (mirrored if flipped else label)
+    op.check_labels(95)
+    with pytest.raises(ValueError, match="flip_label_map names class 94, but num_classes is 94"):
+        op.check_labels(94)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ({1: 2}, "flip_label_map says 1: 2, so it must say 2: 1 too"),
+        ({1: 2, 2: 3, 3: 1}, "flip_label_map says 1: 2"),
+        ({-1: -1}, "not negative"),
+        ({"left": 1}, "maps class ids to class ids"),
+    ],
+)
+def test_a_flip_map_is_a_pairing_of_classes(labels: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        RandomFlip(flip_label_map=labels)
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,8 @@ class MultiScaleCrop:
         fix_crop: choose among fixed places (corners, centre ...); otherwise any.
         allow_duplication: list a place even where it coincides with the corner, which then is likelier.
         more_fix_crop: 13 places instead of 5.
+        integer_steps: places at whole quarters of the room, rounded down, as in mmaction2; otherwise at exact quarters,
+            where the box is then rounded to pixels.
         backend: who resizes.
     """
 
@@ -51,6 +53,7 @@ class MultiScaleCrop:
         fix_crop: bool = True,
         allow_duplication: bool = False,
         more_fix_crop: bool = True,
+        integer_steps: bool = False,
         backend: Backend = "pillow",
     ) -> None:
         self.scales = [1, 0.875, 0.75, 0.66] if scales is None else scales
@@ -61,6 +64,7 @@ class MultiScaleCrop:
         self.fix_crop = fix_crop
         self.allow_duplication = allow_duplication
         self.more_fix_crop = more_fix_crop
+        self.integer_steps = integer_steps
         self.backend: Backend = backend
 
     def sizes(self, height: int, width: int) -> list[tuple[int, int]]:
@@ -82,6 +86,8 @@ class MultiScaleCrop:
             quarters.append((2, 2))
         if self.more_fix_crop:
             quarters += [(2, 0), (2, 4), (4, 2), (0, 2), (1, 1), (1, 3), (3, 1), (3, 3)]
+        if self.integer_steps:
+            return [(i * (down // 4), j * (right // 4)) for i, j in quarters]
         return [(i * down / 4, j * right / 4) for i, j in quarters]
 
     def __call__(self, clip: Clip, rng: np.random.Generator) -> Clip:
@@ -129,7 +135,10 @@ class CenterCrop:
 
 @PIPELINES.register
 class TenCrop:
-    """Four corners and the centre, each followed by its mirror image: 10 views."""
+    """Upper left, upper right, lower left, lower right and centre, each followed by its mirror image: 10 views.
+
+    The same places in the same order in PaddleVideo and mmaction2: at whole quarters of the room, rounded down.
+    """
 
     def __init__(self, target_size: int) -> None:
         self.target_size = target_size
@@ -160,3 +169,39 @@ class GroupFullResSample:
             crop = clip.pixels()[:, 2 * down : 2 * down + size, j * right : j * right + size]
             views += [crop, crop[:, :, ::-1]] if self.flip else [crop]
         return stack_views(clip, views)
+
+
+@PIPELINES.register
+class UniformCrop:
+    """Three squares of `target_size` along the longer side: left, right and centre, or top, bottom and middle."""
+
+    def __init__(self, target_size: int) -> None:
+        self.target_size = target_size
+
+    def __call__(self, clip: Clip, rng: np.random.Generator) -> Clip:
+        size, (down, right) = self.target_size, room_for(clip, self.target_size)
+        # the outer crops are twice the centre's way from the first, so up to a pixel short of the edge
+        step = max(down, right) // 2
+        across = min(down, right) // 2
+        views = []
+        for along in (0, 2 * step, step):
+            top, left = (across, along) if right > down else (along, across)
+            views.append(clip.pixels()[:, top : top + size, left : left + size])
+        return stack_views(clip, views)
+
+
+@PIPELINES.register
+class ThreeCrop(UniformCrop):
+    """mmaction2's name for `UniformCrop`: the shorter side of the frames must be `crop_size` pixels."""
+
+    def __init__(self, crop_size: int) -> None:
+        super().__init__(crop_size)
+
+    def __call__(self, clip: Clip, rng: np.random.Generator) -> Clip:
+        size, (down, right) = self.target_size, room_for(clip, self.target_size)
+        if down and right:
+            raise UserError(
+                f"{clip.path}: neither side of the frames of {right + size}x{down + size} is the crop of {size}; "
+                f"put a Scale with short_size: {size} first"
+            )
+        return super().__call__(clip, rng)

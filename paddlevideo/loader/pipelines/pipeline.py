@@ -8,6 +8,7 @@ from typing import Annotated
 import numpy as np
 
 from paddlevideo.loader.clip import Clip, Op
+from paddlevideo.loader.pipelines.flip import RandomFlip
 from paddlevideo.registry import PIPELINES
 
 
@@ -34,3 +35,9 @@ class Pipeline:
     def with_decode(self, decode: Op) -> Pipeline:
         """The same preprocessing for videos that come from elsewhere, as in prediction."""
         return replace(self, decode=decode)
+
+    def check_labels(self, num_classes: int) -> None:
+        """Raises ValueError when an operation that changes labels names a class outside [0, num_classes)."""
+        for op in self.transform:
+            if isinstance(op, RandomFlip):
+                op.check_labels(num_classes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Literal, TypeAlias
 
@@ -16,7 +17,13 @@ Backend: TypeAlias = Literal["pillow", "cv2"]
 
 
 def resize_frames(frames: np.ndarray, height: int, width: int, backend: Backend) -> np.ndarray:
-    """[T, H, W, 3] uint8 -> [T, height, width, 3], bilinear. Pillow averages when it shrinks, OpenCV does not."""
+    """[T, H, W, 3] -> [T, height, width, 3], bilinear. Pillow averages when it shrinks, OpenCV does not.
+
+    Raises:
+        ValueError: frames that are normalised already, by Pillow, which takes uint8 only.
+    """
+    if backend == "pillow" and frames.dtype != np.uint8:
+        raise ValueError("Pillow cannot resize normalised frames; put Normalization after it, or set backend: cv2")
     if frames.shape[1:3] == (height, width):
         return frames
     resized = np.empty((len(frames), height, width, 3), dtype=frames.dtype)
@@ -77,3 +84,29 @@ class Scale:
         new_long = self.long_side(short, long)
         size = (new_long, self.short_size) if width <= height else (self.short_size, new_long)
         return replace(clip, frames=resize_frames(frames, *size, self.backend))
+
+
+@PIPELINES.register
+class JitterScale:
+    """Resizes so that the short side is a random whole number of pixels from `min_size` to `max_size`, by OpenCV.
+
+    The video's shape is kept, the long side rounded down. Frames may be normalised before.
+    """
+
+    def __init__(self, min_size: int, max_size: int) -> None:
+        if not 1 <= min_size <= max_size:
+            raise ValueError(f"min_size and max_size must satisfy 1 <= min <= max, got {min_size} and {max_size}")
+        self.min_size = min_size
+        self.max_size = max_size
+
+    def __call__(self, clip: Clip, rng: np.random.Generator) -> Clip:
+        size = round(rng.uniform(self.min_size, self.max_size))
+        frames = clip.pixels()
+        height, width = frames.shape[1:3]
+        if min(height, width) == size:
+            return clip
+        if width < height:
+            new = (math.floor(height / width * size), size)
+        else:
+            new = (size, math.floor(width / height * size))
+        return replace(clip, frames=resize_frames(frames, *new, "cv2"))

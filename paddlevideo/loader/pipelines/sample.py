@@ -65,9 +65,12 @@ def sample_dense(n: int, num_seg: int, rng: np.random.Generator | None) -> np.nd
     return consecutive(starts, num_seg, n, step=DENSE_WINDOW // num_seg)
 
 
-def sample_linspace(n: int, num_seg: int) -> np.ndarray:
-    """S frames evenly from the first to the last, rounded down; the same in training and validation. [S]"""
-    return np.linspace(0, n - 1, num_seg).astype(np.int64)
+def sample_linspace(n: int, num_seg: int, span: float | None = None) -> np.ndarray:
+    """S frames evenly from the first to the last, rounded down; the same in training and validation. [S]
+
+    Where `span` says how many frames they should cover, a shorter video repeats its last one.
+    """
+    return np.linspace(0, (span or n) - 1, num_seg).clip(0, n - 1).astype(np.int64)
 
 
 def sample_interval(n: int, num_seg: int, seg_len: int, interval: int, rng: np.random.Generator | None) -> np.ndarray:
@@ -88,9 +91,33 @@ def sample_interval(n: int, num_seg: int, seg_len: int, interval: int, rng: np.r
     return consecutive(starts, seg_len, n, step=interval)
 
 
+class FrameSampler:
+    """A sample step: reads the frames that `indices` picks.
+
+    Attributes:
+        views: how many views of the video they are, one after another.
+    """
+
+    views: int = 1
+
+    def indices(self, num_frames: int, rng: np.random.Generator) -> np.ndarray:
+        """The 0-based frames taken from a video of `num_frames`: int64, view after view."""
+        raise NotImplementedError
+
+    def __call__(self, clip: Clip, rng: np.random.Generator) -> Clip:
+        if clip.source is None:
+            raise ValueError(f"{clip.path}: the pipeline samples frames before its `decode` step has opened the video")
+        frames = clip.source.read(self.pick(clip, rng).tolist())
+        return replace(clip, frames=frames, source=None, views=clip.views * self.views)
+
+    def pick(self, clip: Clip, rng: np.random.Generator) -> np.ndarray:
+        """`indices` for an opened clip."""
+        return self.indices(clip.num_frames, rng)
+
+
 @PIPELINES.register
-class Sampler:
-    """Reads the frames that one strategy picks. Where several are asked for, the first of this list holds:
+class Sampler(FrameSampler):
+    """The strategies of PaddleVideo's files. Where several are asked for, the first of this list holds:
     frame_interval, linspace_sample, select_left, dense_sample; else segments.
 
     Args:
@@ -142,8 +169,8 @@ class Sampler:
             return sample_dense(num_frames, self.num_seg, chance)
         return sample_segments(num_frames, self.num_seg, self.seg_len, chance)
 
-    def __call__(self, clip: Clip, rng: np.random.Generator) -> Clip:
-        if clip.source is None:
-            raise ValueError(f"{clip.path}: the pipeline samples frames before its `decode` step has opened the video")
-        frames = clip.source.read(self.indices(clip.num_frames, rng).tolist())
-        return replace(clip, frames=frames, source=None, views=clip.views * self.views)
+    def pick(self, clip: Clip, rng: np.random.Generator) -> np.ndarray:
+        """`indices` for an opened clip; linspace covers what its decode step chose, see `Clip.span`."""
+        if self.strategy == "linspace":
+            return sample_linspace(clip.num_frames, self.num_seg, clip.span)
+        return self.indices(clip.num_frames, rng)

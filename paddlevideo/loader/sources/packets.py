@@ -56,3 +56,42 @@ def list_packets(container: av.container.InputContainer, stream: av.VideoStream)
         return None
     stamps = np.array(times, dtype=np.int64)
     return PacketList(stamps, np.argsort(stamps), keys, [packets[key].dts for key in keys])
+
+
+@dataclass(frozen=True)
+class Timing:
+    """When the N frames of a video are shown.
+
+    Attributes:
+        times: [N] rising, from 0, in units of the stream's time base.
+        step: time from one frame to the next, on average.
+        rate: frames a second, on average.
+        declared: how many frames the container says there are; N where it does not.
+    """
+
+    times: np.ndarray
+    step: float
+    rate: float
+    declared: int
+
+    def window(self, start: float, span: float) -> tuple[int, int]:
+        """The first frame and the number of frames from `start` to `start + span - 1`, counted in average frames.
+
+        As PaddleVideo's reader has it: time stamps are cut to integers, and the first frame after the end is kept.
+        """
+        first = int(np.searchsorted(self.times, int(start * self.step)))
+        last = int(np.searchsorted(self.times, int((start + span - 1) * self.step), side="right"))
+        first = min(first, len(self.times) - 1)
+        return first, max(1, min(last, len(self.times) - 1) - first + 1)
+
+
+def timing_of(stream: av.VideoStream, packets: PacketList | None, num_frames: int) -> Timing:
+    """The timing of a stream; without reliable time stamps its frames count as evenly spaced."""
+    if packets is None:
+        times, step = np.arange(num_frames), 1.0
+    else:
+        times = packets.times[packets.places] - packets.times.min()
+        step = float(times[-1]) / max(1, num_frames - 1) or 1.0
+        if stream.frames and stream.duration:
+            step = stream.duration / stream.frames
+    return Timing(times, step, float(stream.average_rate or stream.guessed_rate or 25), stream.frames or num_frames)

@@ -14,7 +14,7 @@ import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
-from paddlevideo.loader.sources.packets import PacketList, list_packets
+from paddlevideo.loader.sources.packets import PacketList, list_packets, timing_of
 from paddlevideo.loader.sources.unreadable import Unreadable, reading, require_file
 
 
@@ -24,6 +24,7 @@ class PyavVideo:
     Attributes:
         num_frames: frames that a full decode gives.
         packets: the list of packets, or None where the file's time stamps cannot be relied on.
+        timing: when its frames are shown.
     """
 
     def __init__(self, path: str) -> None:
@@ -38,6 +39,7 @@ class PyavVideo:
                 self.num_frames = sum(1 for _ in self._decode_all())
         if self.num_frames == 0:
             raise Unreadable(path, "no frame can be decoded")
+        self.timing = timing_of(self._stream, self.packets, self.num_frames)
 
     def _open(self) -> None:
         with reading(self.path):
