@@ -64,35 +64,55 @@ class Spec:
 
 @dataclass
 class Check:
-    """What binding found: faults (the config is wrong) and notes (keys read but not needed)."""
+    """What binding found: faults (the config is wrong) and notes (keys read but not needed).
+
+    Attributes:
+        ignored: keys that may be given but are not needed, "Owner.key" -> reason.
+        shared: keys whose value every component gets that takes an argument of this name.
+        replaced: shared key -> places that had another value.
+    """
 
     ignored: Mapping[str, str] = field(default_factory=dict)
+    shared: Mapping[str, Node] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     notes: dict[str, str] = field(default_factory=dict)
+    replaced: dict[str, list[str]] = field(default_factory=dict)
 
     def fault(self, where: str, path: str, text: str) -> None:
         self.faults.append(f"{where}: {path}: {text}" if path else f"{where}: {text}")
 
     def trial(self) -> Check:
         """A scratch check, for trying one member of a union."""
-        return Check(self.ignored)
+        return Check(self.ignored, self.shared)
 
     def adopt(self, other: Check) -> None:
         self.faults += other.faults
         self.notes |= other.notes
+        for key, places in other.replaced.items():
+            self.replaced.setdefault(key, []).extend(places)
 
 
 @dataclass(frozen=True)
 class Resolved(typing.Generic[Root]):
-    """A config that passed: the typed root, the same as plain YAML data, and notes to announce once."""
+    """A config that passed: the typed root, the same as plain YAML data, and what to announce once.
+
+    Attributes:
+        notes: keys that are not needed -> the reason.
+        replaced: shared key -> places of the file whose value it replaced.
+    """
 
     root: Root
     data: dict[str, Any]
     notes: dict[str, str]
+    replaced: dict[str, list[str]]
 
 
 def load(
-    path: str | Path, schema: type[Root], overrides: Iterable[str] = (), ignored: Mapping[str, str] | None = None
+    path: str | Path,
+    schema: type[Root],
+    overrides: Iterable[str] = (),
+    ignored: Mapping[str, str] | None = None,
+    shared: Sequence[str] = (),
 ) -> Resolved[Root]:
     """Reads, inherits, overrides, checks and builds a config.
 
@@ -101,22 +121,26 @@ def load(
         schema: the dataclass of the file's root.
         overrides: `a.b.2.c=value` texts.
         ignored: keys that are read but not needed, as "Owner.key" (or "key" at the root) -> reason.
+        shared: keys of the root whose value every component below gets that takes an argument of this name, in place of
+            what the file says there; what an override says there stands.
     Raises:
         ConfigError: every fault found, one a line, each with file:line and the YAML path.
     """
     tree = yaml_tree.read(path)
     yaml_tree.override(tree, overrides)
-    return resolve(tree, schema, ignored)
+    return resolve(tree, schema, ignored, shared)
 
 
-def resolve(tree: Node, schema: type[Root], ignored: Mapping[str, str] | None = None) -> Resolved[Root]:
+def resolve(
+    tree: Node, schema: type[Root], ignored: Mapping[str, str] | None = None, shared: Sequence[str] = ()
+) -> Resolved[Root]:
     """`load` for a tree already read."""
-    check = Check(ignored or {})
+    check = Check(ignored or {}, _shared(tree, schema, shared))
     spec = bind(tree, schema, "", check)
     root = _build(spec, check.faults)  # what is sound is built even beside faults, so that wrong values show too
     if check.faults:
         raise ConfigError(check.faults)
-    return Resolved(root, spec.plain(), check.notes)
+    return Resolved(root, spec.plain(), check.notes, check.replaced)
 
 
 # --- binding: tree + annotation -> value, or faults -------------------------------------------------------------------
@@ -240,6 +264,7 @@ def _bind_arguments(
         return None
     takes, before = parameters(target), len(check.faults)
     owner = naming[1] if naming else path
+    given = _with_shared(given, takes, path, check) if path else given  # the root keeps its own
     arguments = {}
     for key, child in given.items():
         below, where = f"{path}.{key}".lstrip("."), node.key_where.get(key, child.where)
@@ -255,6 +280,30 @@ def _bind_arguments(
             what = f"'{key}' ({_name(annotation)}) is missing"
             check.fault(node.where, f"{path}.{key}".lstrip("."), f"{what}; {owner or 'every config'} needs it")
     return Spec(target, arguments, path, node.where, naming, sound=len(check.faults) == before)
+
+
+def _shared(tree: Node, schema: type, keys: Sequence[str]) -> dict[str, Node]:
+    """The values of the root to hand down; a faulty one is not, so that it is told once."""
+    found = {}
+    for key in keys:
+        if isinstance(tree.value, dict) and key in tree.value and tree.value[key].value is not None:
+            trial = Check()
+            bind(tree.value[key], parameters(schema)[key][0], key, trial)
+            if not trial.faults:
+                found[key] = tree.value[key]
+    return found
+
+
+def _with_shared(given: dict[str, Node], takes: Mapping[str, Any], path: str, check: Check) -> dict[str, Node]:
+    """The keys of a mapping with the shared values in their places."""
+    whole = dict(given)
+    for key, node in check.shared.items():
+        if key not in takes or (key in given and given[key].where.startswith(yaml_tree.OVERRIDE)):
+            continue
+        if key in given and given[key].plain() != node.plain():
+            check.replaced.setdefault(key, []).append(f"{path}.{key}")
+        whole[key] = node
+    return whole
 
 
 def parameters(target: Callable[..., Any]) -> dict[str, tuple[Any, Any]]:

@@ -17,6 +17,7 @@ from paddlevideo.utils.errors import UserError
 
 BASE_KEY = "_base_"
 PLAIN_TAGS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
+OVERRIDE = "-o "  # how the `where` of a value from the command line begins
 NAMING_KEYS = ("name", "framework", "format")
 
 
@@ -140,7 +141,7 @@ def override(tree: Node, assignments: Iterable[str]) -> None:
     """
     for text in assignments:
         path, equals, value = text.partition("=")
-        where = f"-o {text}"
+        where = f"{OVERRIDE}{text}"
         keys = path.strip().split(".")
         if not equals or not all(keys):
             raise UserError(f"{where}: expected PATH=VALUE, such as MODEL.head.num_classes=5")

@@ -204,6 +204,61 @@ def test_ignored_keys_are_noted_with_their_reason() -> None:
     assert resolved.notes == {"Gear.oil": "dry gears", "OLD": "gone"}
 
 
+# --- a value that many places share -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SharingRoot:
+    PART: Annotated[object, PARTS]
+    STEPS: list[Annotated[object, PARTS]] = field(default_factory=list)
+    LATER: Annotated[Spec, PARTS] | None = None
+    SECTION: Section = field(default_factory=Section)
+    teeth: int | None = None
+
+
+SHARED = "PART: {name: Gear, teeth: 8}\nSTEPS:\n- Gear:\n- Rod: {gear: {name: Gear, teeth: 9}}\nLATER: {name: Gear}\n"
+
+
+def share(text: str, *overrides: str) -> config.Resolved[SharingRoot]:
+    tree = yaml_tree.parse(text, "f.yaml")
+    yaml_tree.override(tree, overrides)
+    return config.resolve(tree, SharingRoot, shared=["teeth"])
+
+
+@pytest.mark.parametrize(("text", "override"), [(SHARED + "teeth: 12\n", []), (SHARED, ["teeth=12"])])
+def test_a_shared_value_reaches_every_component(text: str, override: list[str]) -> None:
+    """Where the file has another or none though one is needed, inside another component, and left unbuilt."""
+    resolved = share(text, *override)
+    gear, rod = resolved.root.STEPS
+    assert resolved.root.PART.teeth == gear.teeth == rod.gear.teeth == 12  # type: ignore[attr-defined]
+    assert resolved.root.LATER is not None and resolved.root.LATER.build().teeth == 12
+    assert resolved.replaced == {"teeth": ["PART.teeth", "STEPS.1.Rod.gear.teeth"]}
+    again = share(yaml.safe_dump(resolved.data))
+    assert again.data == resolved.data and again.replaced == {}
+
+
+def test_an_override_of_one_place_beats_the_shared_value() -> None:
+    root = share(SHARED, "teeth=12", "PART.teeth=5", "STEPS.0={name: Gear, teeth: 6}").root
+    assert (root.PART.teeth, root.STEPS[0].teeth, root.STEPS[1].gear.teeth) == (5, 6, 12)  # type: ignore[attr-defined]
+
+
+def test_without_a_shared_value_the_file_is_as_it_stands() -> None:
+    with pytest.raises(ConfigError) as caught:
+        share(SHARED)
+    assert len(caught.value.faults) == 2 and "f.yaml:3: STEPS.0.Gear.teeth: 'teeth' (an integer)" in str(caught.value)
+    root = share(SHARED, "STEPS=[]", "LATER=null", "teeth=null").root
+    assert root.PART.teeth == 8  # type: ignore[attr-defined]
+
+
+def test_a_faulty_shared_value_is_told_at_its_own_place() -> None:
+    with pytest.raises(ConfigError) as caught:
+        share("teeth: many\nPART: {name: Gear, teeth: 8}\n")
+    assert caught.value.faults == ["f.yaml:1: teeth: expected an integer, got the text 'many'"]
+    with pytest.raises(ConfigError) as caught:
+        share("teeth: 2\nPART: {name: Gear, teeth: 8}\n")
+    assert caught.value.faults == ["f.yaml:2: PART: teeth must be at least 3, got 2"]
+
+
 def test_inheritance(tmp_path: Path) -> None:
     (tmp_path / "base.yaml").write_text(GOOD + "LATER: {name: Gear, teeth: 9, ratio: 2.0}\nSTEPS: [{Rod: }]\n")
     child = tmp_path / "child.yaml"

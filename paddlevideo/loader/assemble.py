@@ -9,8 +9,9 @@ import numpy as np
 
 from paddlevideo.loader.clip import Clip
 from paddlevideo.loader.dataset import ListDataset
+from paddlevideo.loader.pipelines.mix import Mix
 from paddlevideo.loader.pipelines.pipeline import Pipeline
-from paddlevideo.loader.plan import sample_rng
+from paddlevideo.loader.plan import mix_rng, sample_rng
 from paddlevideo.loader.sources.unreadable import Unreadable
 from paddlevideo.utils.errors import UserError
 
@@ -33,12 +34,14 @@ class Assembler:
         dataset, pipeline: where clips come from and how they are prepared.
         seed: of all randomness.
         training: a batch of which nothing can be read gets a substitute, so that all ranks take equally many steps.
+        mix: blends the clips of a batch; None leaves them alone.
     """
 
     dataset: ListDataset
     pipeline: Pipeline
     seed: int
     training: bool
+    mix: Mix | None = None
 
     def batch(self, epoch: int, indices: list[int]) -> tuple[Batch | None, list[Failure]]:
         """The batch of these samples, or None when none could be read, and those that could not."""
@@ -53,7 +56,12 @@ class Assembler:
                 loaded.append(self.substitute(rng, failures))
         if not loaded and self.training:
             loaded.append(self.substitute(sample_rng(self.seed, epoch, indices[0]), failures))
-        return collate(loaded) if loaded else None, failures
+        if not loaded:
+            return None, failures
+        batch = collate(loaded)
+        if self.mix is not None:
+            batch = mixed(batch, self.mix, loaded[0][1].layout, mix_rng(self.seed, epoch, indices[0]))
+        return batch, failures
 
     def load(self, index: int, rng: np.random.Generator, failures: list[Failure]) -> Clip | None:
         """One prepared clip; None, with a note in `failures`, when it cannot be read and that is allowed."""
@@ -98,3 +106,9 @@ def collate(loaded: list[tuple[int, Clip]]) -> Batch:
         "index": np.array([index for index, _ in loaded], dtype=np.int64),
         "files": [clip.path for _, clip in loaded],
     }
+
+
+def mixed(batch: Batch, mix: Mix, layout: str, rng: np.random.Generator) -> Batch:
+    """A collated batch with its frames mixed, and label_b [B] int64 (of each clip's partner) and lam [] float32."""
+    imgs, partners, lam = mix(batch["imgs"], layout, rng)
+    return {**batch, "imgs": imgs, "label_b": batch["label"][partners], "lam": np.array(lam)}

@@ -13,6 +13,7 @@ from itertools import islice
 
 from paddlevideo.loader.assemble import Assembler, Batch, Failure
 from paddlevideo.loader.dataset import ListDataset
+from paddlevideo.loader.pipelines.mix import Mix
 from paddlevideo.loader.pipelines.pipeline import Pipeline
 from paddlevideo.loader.plan import plan_epoch, shuffle_rng
 from paddlevideo.loader.workers import Workers
@@ -24,13 +25,14 @@ class ClipLoader:
     """Gives the batches of an epoch. Use it as a context manager, or call `close`, to end its processes.
 
     A batch is a dict: imgs [B, ...] as the pipeline leaves them, label [B] int64, index [B] int64 (positions in the
-    data set), files (B paths). The same whatever `num_workers`; a sample's randomness is a function of (seed, epoch,
-    index) alone.
+    data set), files (B paths); mixed batches also label_b [B] int64 and lam [] float32. The same whatever
+    `num_workers`; a sample's randomness is a function of (seed, epoch, index) alone.
 
     Args:
         num_workers: processes; 0 works in the caller.
         shuffle: another order every epoch.
         drop_last: all ranks get equally many full batches (training); without it every sample comes exactly once.
+        mix: blends the clips of each batch, in the worker; its randomness is a function of (seed, epoch, batch).
         rank, world_size: this process among those that share the data set.
     Attributes:
         failures: videos that could not be read so far, each once.
@@ -49,6 +51,7 @@ class ClipLoader:
         seed: int = 0,
         shuffle: bool = False,
         drop_last: bool = False,
+        mix: Mix | None = None,
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
@@ -65,7 +68,7 @@ class ClipLoader:
         self.drop_last = drop_last
         self.rank = rank
         self.world_size = world_size
-        self._assembler = Assembler(dataset, pipeline, seed, training=drop_last)
+        self._assembler = Assembler(dataset, pipeline, seed, training=drop_last, mix=mix)
         self._workers: Workers | None = None
         self._failures: dict[str, Failure] = {}
 

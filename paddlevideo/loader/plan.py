@@ -41,6 +41,15 @@ def plan_epoch(
     return list(whole[:, rank])  # [rounds, batch_size]
 
 
+def mix_rng(seed: int, epoch: int, first: int) -> np.random.Generator:
+    """The generator that mixes the batch whose first sample is `first`; its stream is that of no sample and no order.
+
+    A batch is named by its first sample, which is in no other batch of the epoch: so ranks mix differently, and a batch
+    is mixed alike whatever came before it in the run.
+    """
+    return np.random.default_rng((seed, epoch, 0, first + 1))
+
+
 def shuffle_rng(seed: int, epoch: int) -> np.random.Generator:
     """The generator that orders an epoch; its stream is that of no sample."""
     return np.random.default_rng((seed, epoch))

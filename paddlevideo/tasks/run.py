@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from paddlevideo.loader.dataloader import ClipLoader
 from paddlevideo.loader.pipelines.pipeline import Pipeline
 from paddlevideo.modeling import weights
 from paddlevideo.tasks.labels import read_labels
+from paddlevideo.tasks.likely import hint
 from paddlevideo.tasks.schema import RootSection, Split
 from paddlevideo.utils import dist
 from paddlevideo.utils.errors import UserError
@@ -30,13 +32,21 @@ def build_model(cfg: RootSection) -> Any:
 def load_pretrained(model: Any) -> None:
     """Loads the backbone's `pretrained` file into it, where the config names one."""
     if path := getattr(model.backbone, "pretrained", None):
-        for line in weights.load_pretrained(model.backbone, path):
-            logger.info(line)
+        _load(path, model.backbone, lambda: weights.load_pretrained(model.backbone, path))
 
 
 def load_weights(model: nn.Layer, path: str | Path, new_head: bool = False) -> None:
     """Loads a checkpoint strictly, logging what was done."""
-    for line in weights.load_weights(model, path, new_head=new_head):
+    _load(path, model, lambda: weights.load_weights(model, path, new_head=new_head))
+
+
+def _load(path: str | Path, model: nn.Layer, load: Callable[[], list[str]]) -> None:
+    """Logs what was loaded; an error also names what would fit the file."""
+    try:
+        lines = load()
+    except UserError as error:
+        raise UserError(f"{error}{hint(path, model)}") from error
+    for line in lines:
         logger.info(line)
 
 
@@ -48,8 +58,8 @@ def pipeline_of(cfg: RootSection, split: Split) -> Pipeline:
     return pipeline
 
 
-def build_loader(cfg: RootSection, split: Split, seed: int) -> ClipLoader:
-    """The loader of one split for this rank; its labels are checked against the model's classes."""
+def build_loader(cfg: RootSection, split: Split, seed: int, clean: bool = False) -> ClipLoader:
+    """The loader of one split for this rank; its labels are checked against the model's classes. `clean`: no MIX."""
     spec: Spec | None = getattr(cfg.DATASET, split)
     if spec is None:
         raise UserError(f"DATASET.{split} is missing from the config; this command needs it")
@@ -65,6 +75,7 @@ def build_loader(cfg: RootSection, split: Split, seed: int) -> ClipLoader:
             seed=seed,
             shuffle=split == "train",
             drop_last=split == "train",
+            mix=cfg.MIX if split == "train" and not clean else None,
             rank=dist.rank(),
             world_size=dist.world_size(),
         )
@@ -102,14 +113,16 @@ def check_fit(cfg: RootSection, model: Any, split: Split) -> list[int]:
     """Checks that the clips of a split fit the model, before the first step. Returns the shape of one clip.
 
     Raises:
-        UserError: the pipeline's frames, channels or axes are not what the model takes.
+        UserError: the pipeline's frames, channels, axes or labels are not what the model takes.
     """
     try:
-        shape = list(blank_clip(pipeline_of(cfg, split)).array().shape)
+        pipeline_of(cfg, split).check_labels(num_classes(cfg))
+        clip = blank_clip(pipeline_of(cfg, split))
+        shape = list(clip.array().shape)
     except ValueError as error:
         raise UserError(f"PIPELINE.{split}: {error}") from None
     try:
-        model.check_frames([1, *shape])
+        model.check_frames([1, *shape], clip.views)
     except ValueError as error:
         raise UserError(f"PIPELINE.{split} and MODEL do not fit: {error}") from None
     return shape

@@ -9,8 +9,9 @@ from typing import Annotated, Literal
 
 from paddlevideo import config, loader, metrics, modeling, solver  # noqa: F401 - fills the tables
 from paddlevideo.config import Resolved, Spec
+from paddlevideo.loader.pipelines.mix import Mix
 from paddlevideo.loader.pipelines.pipeline import Pipeline
-from paddlevideo.registry import DATASETS, METRICS, OPTIMIZERS, RECOGNIZERS
+from paddlevideo.registry import DATASETS, METRICS, MIXES, OPTIMIZERS, RECOGNIZERS
 from paddlevideo.solver.optimizer import Optimizer
 
 Split = Literal["train", "valid", "test"]
@@ -22,10 +23,18 @@ IGNORED = {
     "DATASET.shuffle_valid": "the order of evaluation changes no figure",
     "VideoDataset.num_retries": "what on_error does with an unreadable video replaces it",
     "FrameDataset.num_retries": "what on_error does with an unreadable video replaces it",
+    "ppTSMHead.num_seg": "the backbone's num_seg settles how many frames a clip has",
     "CenterCrop.backend": "a crop does not resize",
+    "MultiCropMetric.num_classes": "the head's num_classes tells it",
     "Sampler.use_pil": "frames are arrays throughout",
+    "UniformCrop.backend": "a crop does not resize",
+    "VisionTransformer_tweaks.wd_bias": "the reference reads it and does nothing with it",
+    "VisionTransformer_tweaks.lr_mult_list": "the reference reads it and does nothing with it",
+    "use_xpu": "the device is Paddle's, or --use_gpu",
     "Normalization.tensor_shape": "the axes follow the layout that Image2Array names",
 }
+
+SHARED = ["num_seg"]
 
 
 def _positive(section: str, **values: int | None) -> None:
@@ -87,8 +96,27 @@ class AccumulationSection:
 
 
 @dataclass(frozen=True)
+class PreciseBNSection:
+    """PRECISEBN: the statistics of batch normalisation are measured anew after epochs 1, 1 + n, ... and the last.
+
+    Attributes:
+        preciseBN_interval: n, epochs between.
+        num_iters_preciseBN: training batches to measure on, at most, on each process.
+    """
+
+    preciseBN_interval: int
+    num_iters_preciseBN: int
+
+    def __post_init__(self) -> None:
+        _positive("", preciseBN_interval=self.preciseBN_interval, num_iters_preciseBN=self.num_iters_preciseBN)
+
+
+@dataclass(frozen=True)
 class RootSection:
-    """A whole config. Section names are those of PaddleVideo files."""
+    """A whole config. Section names are those of PaddleVideo files.
+
+    `num_seg`, frames of a clip, is a short hand: it is given to every component that takes an argument of this name.
+    """
 
     MODEL: Annotated[Spec, RECOGNIZERS]
     DATASET: DatasetSection
@@ -99,6 +127,9 @@ class RootSection:
         default_factory=lambda: Spec(METRICS.get("CenterCropMetric"), {}, "METRIC", "", ("name", "CenterCropMetric"))
     )
     GRADIENT_ACCUMULATION: AccumulationSection | None = None
+    MIX: Annotated[Mix, MIXES] | None = None
+    PRECISEBN: PreciseBNSection | None = None
+    num_seg: int | None = None
     output_dir: str | None = None
     log_dir: str | None = None
     epochs: int = 1
@@ -123,10 +154,12 @@ class RootSection:
 
 def load(path: str | Path, overrides: list[str] | None = None) -> Resolved[RootSection]:
     """Reads and checks a config file. Raises ConfigError with every fault."""
-    return config.load(path, RootSection, overrides or [], IGNORED)
+    return config.load(path, RootSection, overrides or [], IGNORED, SHARED)
 
 
 def announce(resolved: Resolved[RootSection], say: Callable[[str], object]) -> None:
-    """Says once which keys were read but not needed, and why."""
+    """Says once which keys were read but not needed, and why, and which values a shared one replaced."""
     for key, reason in resolved.notes.items():
         say(f"{key} is not needed here: {reason}")
+    for key, places in resolved.replaced.items():
+        say(f"{key}: {resolved.data[key]} replaces what the file says at {', '.join(places)}")

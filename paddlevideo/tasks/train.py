@@ -1,4 +1,5 @@
-"""Training: a plain loop. Each epoch trains, evaluates, keeps the best, and saves, in that order."""
+"""Training: a plain loop. Each epoch trains, measures batch normalisation anew where asked, evaluates, keeps the best,
+and saves, in that order."""
 
 from __future__ import annotations
 
@@ -19,11 +20,12 @@ from paddlevideo.tasks import checkpoint
 from paddlevideo.tasks.checkpoint import Checkpoints, TrainState
 from paddlevideo.tasks.evaluate import Step, cross_entropy, evaluate, report_failures, scorer
 from paddlevideo.tasks.meter import Clock, Meter, Stopwatch, epoch_line, train_line, valid_line
+from paddlevideo.tasks.precise_bn import PreciseBN
 from paddlevideo.tasks.precision import Precision
 from paddlevideo.tasks.run import build_loader, build_model, check_fit
 from paddlevideo.tasks.scalars import Scalars
 from paddlevideo.tasks.schema import RootSection
-from paddlevideo.tasks.start import TrainOptions, start_state
+from paddlevideo.tasks.start import TrainOptions, settle_rates, start_state
 from paddlevideo.utils import dist, seed
 from paddlevideo.utils.errors import UserError
 from paddlevideo.utils.log import file_only, logger, on_terminal
@@ -43,6 +45,7 @@ class Trainer:
         self.checkpoints = Checkpoints(self.cfg.output, self.cfg.model_name)
         self.loader = build_loader(self.cfg, "train", options.seed)
         self.valid = build_loader(self.cfg, "valid", options.seed) if options.validate else None
+        self.precise_bn = PreciseBN(self.cfg, options.seed, options.max_iters) if self.cfg.PRECISEBN else None
         self.group = accumulation(self.cfg)
         seed.seed_model(options.seed)
         self.net = build_model(self.cfg)
@@ -52,6 +55,8 @@ class Trainer:
         self.optimizer = build_optimizer(self.section, self.net, multi_precision=self.precision.level == "O2")
         self.net, self.optimizer = self.precision.decorate(self.net, self.optimizer)
         self.state = start_state(self.cfg, options, self.checkpoints, self.net, self.optimizer, self.precision.scaler)
+        together = self.group * self.cfg.DATASET.batch_size * dist.world_size()
+        self.lr_scale = settle_rates(self.state, self.section, together, options.scale_lr)
         self._saved = (self.state.epoch, self.state.step)  # where a resume could start from
         self.parallel = paddle.DataParallel(self.net) if dist.world_size() > 1 else self.net
         self.scalars = Scalars(self.cfg.log_dir if dist.rank() == 0 else None)
@@ -70,7 +75,7 @@ class Trainer:
         with StopRequest() as stop, self._saved_on_error():
             for epoch in range(self.state.epoch, epochs):
                 self.train_epoch(epoch, stop)
-                self.end_epoch(epoch)
+                self.end_epoch(epoch, stop)
         logger.info(f"training {self.cfg.model_name} finished")
         report_failures(self.loader, "train", self.cfg.output)
         if self.valid is not None:
@@ -79,7 +84,8 @@ class Trainer:
 
     def close(self) -> None:
         """Ends the loaders' processes and the scalar file."""
-        for loader in (self.loader, self.valid):
+        clean = self.precise_bn.loader if self.precise_bn else None
+        for loader in (self.loader, self.valid, clean):
             if loader is not None:
                 loader.close()
         self.scalars.close()
@@ -116,9 +122,7 @@ class Trainer:
                 if self._log_due(len(group)):
                     self._log_step(epoch, lr, recent, bar)
                     recent = Meter()
-                if stop.number is not None:
-                    self._save_inside("stopped")
-                    raise Stopped(stop.number)
+                self._leave_if_asked(stop)
         figures = self._checked(meter, epoch)
         logger.info(epoch_line(epoch + 1, "train", figures, meter))
         self.scalars.add("train", figures, (epoch + 1) * total)
@@ -137,14 +141,14 @@ class Trainer:
             yield group
 
     def _lr(self, epoch: int) -> float:
-        lr = self.section.lr(Progress(epoch, self.state.step, self._batches()))
+        lr = self.section.lr(Progress(epoch, self.state.step, self._batches())) * self.lr_scale
         self.optimizer.set_lr(lr)
         return lr
 
     def _forward_backward(self, batch: Batch, group: int, last: bool) -> dict[str, paddle.Tensor]:
         """Adds one micro-step's gradients. Ranks exchange them on the last micro-step of a group only."""
         waits = contextlib.nullcontext() if last or dist.world_size() == 1 else self.parallel.no_sync()
-        tensors = {key: paddle.to_tensor(batch[key]) for key in ("imgs", "label")}
+        tensors = {key: paddle.to_tensor(batch[key]) for key in ("imgs", "label", "label_b", "lam") if key in batch}
         self.parallel.train()
         with waits:
             with self.precision.cast():
@@ -184,8 +188,11 @@ class Trainer:
 
     # --- after an epoch -----------------------------------------------------------------------------------------------
 
-    def end_epoch(self, epoch: int) -> None:
-        """Evaluates, keeps the best model, and saves, as the intervals say."""
+    def end_epoch(self, epoch: int, stop: StopRequest) -> None:
+        """Measures batch normalisation, evaluates, keeps the best model, and saves, as the intervals say."""
+        if self.precise_bn is not None and self.precise_bn.due(epoch):
+            self.precise_bn.after(epoch, self.net, self.precision, stop)
+            self._leave_if_asked(stop)  # measured anew after the resume, since the epoch is not ended
         dist.average_batch_norm(self.net)
         if self._validates(epoch):
             top1 = self.validate(epoch)
@@ -234,6 +241,12 @@ class Trainer:
     def _save(self, prefix: Path) -> None:
         if dist.rank() == 0:
             checkpoint.save(prefix, self.net, self.optimizer, self.precision.scaler, self.state, self.data)
+
+    def _leave_if_asked(self, stop: StopRequest) -> None:
+        """After a signal: saves, and raises Stopped."""
+        if stop.number is not None:
+            self._save_inside("stopped")
+            raise Stopped(stop.number)
 
     def _save_inside(self, why: str) -> None:
         """Saves inside an epoch. The weights are equal on all ranks after a step, so rank 0 needs nobody's help."""

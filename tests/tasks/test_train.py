@@ -320,3 +320,44 @@ def test_scalars_are_written_where_asked(tiny: Path, tmp_path: Path) -> None:
     (file,) = (tmp_path / "scalars").glob("vdlrecords.*.log")
     tags = LogReader(file_path=str(file)).get_tags()["scalar"]
     assert {"step/loss", "step/lr", "val/top1", "train/loss"} <= set(tags)
+
+
+WARM = "{name: LinearWarmup, learning_rate: {name: MultiStepDecay, learning_rate: 0.04, milestones: [1]}"
+WARM += ", warmup_steps: 1, start_lr: 0.02, end_lr: 0.04}"
+
+
+def rates(text: str) -> list[str]:
+    """The learning rate of the first logged step of each epoch."""
+    return re.findall(r"train step:0 .*? lr: (\S+)", text)
+
+
+def test_scale_lr_scales_the_whole_schedule(tiny: Path, tmp_path: Path) -> None:
+    logged = tmp_path / "output/run.log"
+    rate = [f"OPTIMIZER.learning_rate={WARM}", "epochs=3", "OPTIMIZER.base_batch_size=16"]
+    run(tiny, *rate)
+    hint = "the learning rates are the recipe's, for a global batch of 16; this run's is 4, for which --scale-lr would"
+    assert hint in logged.read_text() and rates(logged.read_text()) == ["0.020000", "0.040000", "0.004000"]
+    logged.unlink()
+    state = run(tiny, *rate, scale_lr=True)
+    assert "learning rate scaled by 0.25: global batch 4, the recipe's is 16" in logged.read_text()
+    assert rates(logged.read_text()) == ["0.005000", "0.010000", "0.001000"]
+    assert state.lr_scale == 0.25
+    logged.unlink()
+    run(tiny, f"OPTIMIZER.learning_rate={WARM[:-1]}, base_batch_size: 16}}", "epochs=3")
+    assert rates(logged.read_text()) == ["0.005000", "0.010000", "0.001000"]
+
+
+def test_accumulated_clips_count_for_the_scale(tiny: Path, tmp_path: Path) -> None:
+    run(tiny, "epochs=1", "OPTIMIZER.base_batch_size=4", "GRADIENT_ACCUMULATION.global_batch_size=8", scale_lr=True)
+    text = (tmp_path / "output/run.log").read_text()
+    assert "learning rate scaled by 2: global batch 8, the recipe's is 4" in text
+    assert "lr: 0.100000" in text
+
+
+def test_a_resumed_run_keeps_its_scale(tiny: Path, tmp_path: Path) -> None:
+    base = "OPTIMIZER.base_batch_size=16"
+    run(tiny, base, "epochs=1", scale_lr=True)
+    run(tiny, base, resume="auto")
+    text = (tmp_path / "output/run.log").read_text()
+    assert "learning rate scaled by 0.25, as in the run that is resumed" in text
+    assert rates(text) == ["0.012500", "0.002500"]
