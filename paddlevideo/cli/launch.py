@@ -85,7 +85,8 @@ def run(args: argparse.Namespace, restart: bool) -> int:
     try:
         legacy = getattr(args, "format", "json") in ("auto", "pdmodel")
         environment.prepare(getattr(args, "cpu_threads", None), legacy, restart)
-        environment.import_paddle()
+        if getattr(args.command, "NEEDS_PADDLE", True):
+            environment.import_paddle()
         return args.command.run(args) or 0
     except UserError as error:
         if args.debug:

@@ -17,6 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-w", "--weights", metavar="FILE", help="checkpoint to fine-tune from")
     parser.add_argument("--resume", metavar="auto|PATH", help="continue the newest run, or this checkpoint")
     running_flags(parser)
+    parser.add_argument(
+        "--scale-lr", action="store_true", help="scale the learning rates from the recipe's global batch to this run's"
+    )
     parser.add_argument("--amp", action="store_true", help="mixed precision (on a GPU)")
     parser.add_argument("--amp_level", choices=["O1", "O2"], help="mixed precision level (O1 when --amp is given)")
     parser.add_argument("--log_dir", metavar="DIR", help="write scalars for VisualDL here")
@@ -47,5 +50,6 @@ def run(args: argparse.Namespace) -> None:
         max_iters=args.max_iters,
         amp=args.amp,
         amp_level=args.amp_level,
+        scale_lr=args.scale_lr,
     )
     train(resolved, options)

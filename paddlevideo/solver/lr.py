@@ -42,9 +42,19 @@ class Progress:
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """A learning rate for every step: `schedule(progress) -> float`."""
+    """A learning rate for every step: `schedule(progress) -> float`.
+
+    Attributes:
+        iter_step: see above.
+        base_batch_size: clips a step that the rates are for; training scales them all to the clips there are.
+    """
 
     iter_step: bool = False
+    base_batch_size: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.base_batch_size is not None and self.base_batch_size < 1:
+            raise ValueError(f"base_batch_size={self.base_batch_size} must be 1 or more")
 
     def __call__(self, progress: Progress) -> float:
         """The learning rate of the step at `progress`."""
@@ -68,6 +78,7 @@ class PiecewiseDecay(Schedule):
     values: list[float]
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _check_increasing("boundaries", self.boundaries)
         if len(self.values) != len(self.boundaries) + 1:
             raise ValueError(f"values={self.values} must be one more than boundaries={self.boundaries}")
@@ -92,6 +103,7 @@ class MultiStepDecay(Schedule):
     gamma: float = 0.1
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _check_increasing("milestones", self.milestones)
 
     def __call__(self, progress: Progress) -> float:
@@ -112,6 +124,7 @@ class CustomWarmupCosineDecay(Schedule):
     max_epoch: int
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _check_max_epoch(self.max_epoch)
 
     def __call__(self, progress: Progress) -> float:
@@ -142,6 +155,7 @@ class CustomWarmupPiecewiseDecay(Schedule):
     max_epoch: int
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _check_increasing("steps", self.steps)
         if not self.steps or self.steps[0] != 0:
             raise ValueError(f"steps={self.steps} must begin with 0")
@@ -174,6 +188,7 @@ class CustomWarmupCosineStepDecay(Schedule):
     max_epoch: int = 30
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _check_max_epoch(self.max_epoch)
 
     def __call__(self, progress: Progress) -> float:
@@ -196,6 +211,7 @@ class CustomWarmupAdjustDecay(Schedule):
     boundaries: list[int]
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _check_increasing("boundaries", self.boundaries)
 
     def __call__(self, progress: Progress) -> float:
@@ -224,6 +240,7 @@ class OneCycle(Schedule):
     end_factor: float = 1e-4
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _check_max_epoch(self.max_epoch)
         if not 0 <= self.warmup_fraction <= 1:
             raise ValueError(f"warmup_fraction={self.warmup_fraction} is outside 0..1")
@@ -250,6 +267,7 @@ class LinearLR(Schedule):
     end_factor: float = 1.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.total_steps < 1:
             raise ValueError(f"total_steps={self.total_steps} must be 1 or more")
 
@@ -270,6 +288,11 @@ class LinearWarmup(Schedule):
     warmup_steps: int
     start_lr: float
     end_lr: float
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if isinstance(self.learning_rate, Schedule) and self.learning_rate.base_batch_size is not None:
+            raise ValueError("base_batch_size belongs to LinearWarmup itself, whose rates it scales too")
 
     def __call__(self, progress: Progress) -> float:
         count = self.count(progress)

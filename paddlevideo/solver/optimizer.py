@@ -61,6 +61,7 @@ class Optimizer:
 
     Attributes:
         learning_rate: a constant, or a schedule.
+        base_batch_size: clips a step that the recipe's rates are for; `batch_scale` says what it is good for.
         weight_decay: a factor (L2) or a `WeightDecay`; parameters with a decay of their own keep it.
         grad_clip: the largest global norm of the gradients, or a `GradClip`.
         no_weight_decay_name: pieces of parameter names, separated by spaces, that are left out of the decay.
@@ -72,8 +73,14 @@ class Optimizer:
     weight_decay: float | WeightDecay | None = None
     grad_clip: GradClip | float | None = None
     no_weight_decay_name: str | None = None
+    base_batch_size: int | None = None
 
     def __post_init__(self) -> None:
+        if self.base_batch_size is not None and self.base_batch_size < 1:
+            raise ValueError(f"base_batch_size={self.base_batch_size} must be 1 or more")
+        own = self.learning_rate.base_batch_size if isinstance(self.learning_rate, Schedule) else None
+        if None not in (own, self.base_batch_size) and own != self.base_batch_size:
+            raise ValueError(f"base_batch_size={self.base_batch_size}, but learning_rate.base_batch_size={own}")
         if isinstance(self.weight_decay, (int, float)) and self.weight_decay < 0:
             raise ValueError(f"weight_decay={self.weight_decay} is negative")
         if isinstance(self.grad_clip, (int, float)) and self.grad_clip <= 0:

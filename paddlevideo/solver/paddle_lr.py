@@ -23,6 +23,7 @@ class PaddleSchedule(Schedule):
     paddle_class: ClassVar[Any]
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         try:
             self._at(0)
         except (AssertionError, TypeError, ValueError) as error:
@@ -32,7 +33,8 @@ class PaddleSchedule(Schedule):
         return self._at(self.count(progress))
 
     def _at(self, count: int) -> float:
-        settings = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "iter_step"}
+        shared = {item.name for item in fields(Schedule)}
+        settings = {item.name: getattr(self, item.name) for item in fields(self) if item.name not in shared}
         scheduler = self.paddle_class(**settings)
         scheduler.step(count)  # a fresh one each time: its state never outlives the question
         return float(scheduler())

@@ -30,6 +30,7 @@ class TrainState:
         best_top1: highest validation accuracy so far, 0..1; -1 before the first.
         best_epoch: one-based epoch it came from; 0 before the first.
         seed: the run's seed; a resume must use the same.
+        lr_scale: what the learning rates are multiplied by; a resume keeps it. None until the run has begun.
     """
 
     epoch: int = 0
@@ -37,6 +38,7 @@ class TrainState:
     best_top1: float = -1.0
     best_epoch: int = 0
     seed: int = 1234
+    lr_scale: float | None = None
 
 
 @dataclass(frozen=True)

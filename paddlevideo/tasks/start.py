@@ -8,6 +8,8 @@ from pathlib import Path
 import paddle
 from paddle import nn
 
+from paddlevideo.solver.batch_scale import rate_scale
+from paddlevideo.solver.optimizer import Optimizer
 from paddlevideo.tasks import checkpoint
 from paddlevideo.tasks.checkpoint import Checkpoints, TrainState
 from paddlevideo.tasks.run import load_pretrained, load_weights
@@ -24,6 +26,7 @@ class TrainOptions:
         validate: evaluate on the valid split while training; without it no best model is kept.
         weights: a checkpoint to fine-tune from (model only).
         resume: "auto", or the prefix of a checkpoint, to continue from.
+        scale_lr: scale the learning rates from the batch they are for to that of the run.
         max_iters: stop every epoch and validation after so many batches, for a trial run.
     """
 
@@ -34,6 +37,7 @@ class TrainOptions:
     max_iters: int | None = None
     amp: bool = False
     amp_level: str | None = None
+    scale_lr: bool = False
 
 
 def start_state(
@@ -81,3 +85,21 @@ def start_state(
     else:
         load_pretrained(model)
     return TrainState(seed=options.seed)
+
+
+def settle_rates(state: TrainState, section: Optimizer, global_batch: int, asked: bool) -> float:
+    """What the run multiplies its learning rates by, noted in its state and said once. A resumed run keeps its own.
+
+    Args:
+        global_batch: clips that an optimizer step sees.
+        asked: --scale-lr was given.
+    """
+    found = rate_scale(section, global_batch, asked)
+    line = found.line
+    if state.lr_scale is None:
+        state.lr_scale = found.factor
+    elif state.lr_scale != found.factor:
+        line = f"learning rate scaled by {state.lr_scale:g}, as in the run that is resumed"
+    if line:
+        logger.info(line)
+    return state.lr_scale
