@@ -6,6 +6,7 @@ paddlevideo test -c configs/recognition/demo/tsm_demo.yaml -w output/TSM_demo/TS
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from paddlevideo.cli import launch
 from paddlevideo.cli.train import running_flags
@@ -15,12 +16,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of testing."""
     launch.config_flags(parser)
     parser.add_argument("-w", "--weights", required=True, metavar="FILE", help="checkpoint to evaluate")
-    engine_flag(parser)
+    result_flags(parser)
     running_flags(parser)
 
 
-def engine_flag(parser: argparse.ArgumentParser) -> None:
-    """--engine."""
+def eval_flag(parser: argparse.ArgumentParser) -> None:
+    """--eval."""
+    parser.add_argument(
+        "--eval",
+        nargs="+",
+        choices=["top_k_accuracy", "mean_class_accuracy"],
+        metavar="FIGURE",
+        help="figures to compute: top_k_accuracy, mean_class_accuracy",
+    )
+
+
+def result_flags(parser: argparse.ArgumentParser) -> None:
+    """What a test computes and how."""
+    eval_flag(parser)
+    parser.add_argument("--out", metavar="FILE", help="write the scores of every video to this .json or .csv")
+    parser.add_argument(
+        "--average-clips",
+        choices=["score", "prob"],
+        help="average the views of a video before or after the softmax (as the config says)",
+    )
     parser.add_argument(
         "--engine",
         choices=["model", "inference"],
@@ -32,7 +51,10 @@ def engine_flag(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Tests."""
     from paddlevideo.tasks import session
-    from paddlevideo.tasks.test import test
+    from paddlevideo.tasks.test import ResultOptions, averaging, test
 
-    resolved = session.begin(args.config, args.override, use_gpu=args.use_gpu, deterministic=args.deterministic)
-    test(resolved, args.weights, engine=args.engine, seed=args.seed, max_iters=args.max_iters)
+    overrides = [*args.override, *averaging(args.config, args.override, args.average_clips)]
+    resolved = session.begin(args.config, overrides, use_gpu=args.use_gpu, deterministic=args.deterministic)
+    out = Path(args.out) if args.out else None
+    options = ResultOptions(tuple(args.eval or ["top_k_accuracy"]), out, args.config, tuple(overrides))
+    test(resolved, args.weights, engine=args.engine, seed=args.seed, max_iters=args.max_iters, options=options)

@@ -1,3 +1,5 @@
 """Figures computed from scores and labels. Plain NumPy."""
 
-from paddlevideo.metrics import topk as topk
+from paddlevideo.metrics import figures, topk
+
+__all__ = ["figures", "topk"]

@@ -1,4 +1,4 @@
-"""Top-k accuracy."""
+"""Top-k accuracy, as the METRIC section names it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from paddlevideo.registry import METRICS
 class Metric(Protocol):
     """`update` with batches, then `result`."""
 
+    topk: list[int]
     log_interval: int
+    views: int | None
 
     def update(self, scores: np.ndarray, labels: np.ndarray) -> None: ...
 
@@ -43,7 +45,11 @@ class CenterCropMetric:
     Args:
         topk: the k values, 1 among them; each is limited to the number of classes there are.
         log_interval: batches between progress lines.
+    Attributes:
+        views: of each video in the test; None where any number is right.
     """
+
+    views: int | None = None
 
     def __init__(self, topk: list[int] = [1, 5], log_interval: int = 1) -> None:  # noqa: B006 - never modified
         if 1 not in topk or min(topk) < 1:
@@ -66,4 +72,27 @@ class CenterCropMetric:
         return {f"top{k}": hits / self.count if self.count else float("nan") for k, hits in self._hits.items()}
 
 
+class MultiCropMetric(CenterCropMetric):
+    """PaddleVideo's name for the same figures of a test with several views, which the model averages.
+
+    Args:
+        num_ensemble_views, num_spatial_crops: views of a video in time and in space; their product must be what
+            PIPELINE.test makes.
+        topk, log_interval: as in `CenterCropMetric`.
+    """
+
+    def __init__(
+        self,
+        num_ensemble_views: int,
+        num_spatial_crops: int,
+        topk: list[int] = [1, 5],  # noqa: B006 - never modified
+        log_interval: int = 1,
+    ) -> None:
+        if num_ensemble_views < 1 or num_spatial_crops < 1:
+            raise ValueError(f"{num_ensemble_views} x {num_spatial_crops} views: both must be at least 1")
+        super().__init__(topk, log_interval)
+        self.views = num_ensemble_views * num_spatial_crops
+
+
 METRICS.register(CenterCropMetric)
+METRICS.register(MultiCropMetric)

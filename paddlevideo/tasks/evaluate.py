@@ -11,6 +11,7 @@ import numpy as np
 import paddle
 from tqdm import tqdm
 
+from paddlevideo.loader.assemble import Failure
 from paddlevideo.loader.dataloader import ClipLoader
 from paddlevideo.metrics.topk import Metric
 from paddlevideo.tasks.meter import Meter, Stopwatch
@@ -132,13 +133,14 @@ def cross_entropy(scores: np.ndarray, labels: np.ndarray, kind: ScoreKind) -> fl
     return float((np.log(np.exp(scores - top[:, None]).sum(axis=1)) + top - own).mean())
 
 
-def report_failures(loader: ClipLoader, split: str, output: Path) -> None:
-    """Says how many samples could not be read, and writes their list beside the checkpoints."""
+def report_failures(loader: ClipLoader, split: str, output: Path) -> list[Failure]:
+    """Says how many samples of all ranks could not be read, writes a list beside the checkpoints, and returns them."""
     failures = {failure.path: failure for part in dist.gather_objects(loader.failures) for failure in part}
     if not failures or dist.rank() > 0:
-        return
+        return list(failures.values())
     listing = output / f"unreadable_{split}.txt"
     files.write_text(listing, "".join(f"{item.path}\t{item.reason}\n" for item in failures.values()))
     logger.info(
         f"{len(failures)} of {len(loader.dataset)} {split} samples were unreadable; they are listed in {listing}"
     )
+    return list(failures.values())

@@ -3,19 +3,59 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from paddlevideo.config import Resolved
-from paddlevideo.tasks import export
+from paddlevideo.metrics import figures
+from paddlevideo.metrics.topk import Metric
+from paddlevideo.tasks import export, results, schema
 from paddlevideo.tasks.engine import Engine, EngineOptions
 from paddlevideo.tasks.evaluate import Evaluation, Scorer, Step, evaluate, report_failures, scorer
 from paddlevideo.tasks.exported import open_exported
-from paddlevideo.tasks.run import build_loader, build_model, check_fit, load_weights
+from paddlevideo.tasks.labels import read_labels
+from paddlevideo.tasks.run import (
+    blank_clip,
+    build_loader,
+    build_model,
+    check_fit,
+    load_weights,
+    num_classes,
+    pipeline_of,
+)
 from paddlevideo.tasks.schema import RootSection
 from paddlevideo.utils import dist, environment
 from paddlevideo.utils.errors import UserError
 from paddlevideo.utils.log import logger, on_terminal
+
+
+@dataclass(frozen=True)
+class ResultOptions:
+    """What is made of the scores.
+
+    Attributes:
+        figures: names of `metrics.figures`, printed in this order.
+        out: .json or .csv file that gets all scores.
+        config, overrides: path of the config and what -o said, for that file.
+    """
+
+    figures: tuple[str, ...] = ("top_k_accuracy",)
+    out: Path | None = None
+    config: str = ""
+    overrides: tuple[str, ...] = ()
+
+
+def averaging(config: str, overrides: list[str], kind: Literal["score", "prob"] | None) -> list[str]:
+    """Overrides that average views as `kind` says, whatever the config says: --average-clips.
+
+    The frames of one view are those of PIPELINE.test divided by its views.
+    """
+    if kind is None:
+        return []
+    clip = blank_clip(pipeline_of(schema.load(config, overrides).root, "test"))
+    where = "MODEL.runtime_cfg.test"
+    return [f"{where}.avg_type={kind}", f"{where}.num_seg={len(clip.pixels()) // clip.views}"]
 
 
 def test(
@@ -24,17 +64,21 @@ def test(
     engine: Literal["model", "inference"] = "model",
     seed: int = 1234,
     max_iters: int | None = None,
+    options: ResultOptions = ResultOptions(),
 ) -> Evaluation:
-    """Evaluates `weights` with PIPELINE.test and METRIC, and logs the figures with their denominator.
+    """Evaluates `weights` with PIPELINE.test, logs the figures with their denominator, and writes the scores if asked.
 
     Raises:
         UserError: the split, the weights or their fit are wrong, or no sample could be read.
     """
     cfg = resolved.root
     metric = cfg.METRIC.build()
+    if options.out:
+        results.check_name(options.out)
     with build_loader(cfg, "test", seed) as loader:
         model = build_model(cfg)
         check_fit(cfg, model, "test")
+        check_views(cfg, metric)
         if engine == "model":
             load_weights(model, weights)
             score = scorer(model)
@@ -46,13 +90,40 @@ def test(
                 logger.info(f"[TEST] Processing batch {step.number}/{step.batches} ...")
 
         result = evaluate(score, loader, metric, kind=model.score_kind, title="testing", max_iters=max_iters, say=say)
-        report_failures(loader, "test", cfg.output)
+        failures = report_failures(loader, "test", cfg.output)
     if not len(result.index):
         raise UserError(f"none of the {result.total} test samples could be read; there is no figure")
-    figures = ", ".join(f"avg_acc{name[3:]}={value}" for name, value in result.figures.items() if name[:3] == "top")
-    logger.info(f"[TEST] finished, {figures}")
+    values = figures.compute(options.figures, result.scores, result.labels, metric.topk)
+    logger.info(f"[TEST] finished, {figures.line(values)}")
     logger.info(f"[TEST] on {len(result.index)} of {result.total} samples, in {result.cost.batch_seconds:.1f} s")
+    if options.out and dist.rank() == 0:
+        about = results.About(
+            config=options.config,
+            weights=weights,
+            score_kind=model.score_kind,
+            eval=list(options.figures),
+            topk=metric.topk,
+            total=result.total,
+            classes=read_labels(cfg.DATASET.labels, num_classes(cfg)),
+            overrides=list(options.overrides),
+            unreadable=[{"file": failure.path, "reason": failure.reason} for failure in failures],
+        )
+        names = [loader.dataset.clip(i).path for i in result.index.tolist()]
+        results.write(options.out, results.Results(about, names, result.labels, result.scores))
+        logger.info(f"wrote the scores of {len(names)} samples to {options.out}")
     return result
+
+
+def check_views(cfg: RootSection, metric: Metric) -> None:
+    """Raises UserError when METRIC speaks of another number of views than PIPELINE.test makes."""
+    if metric.views is None:
+        return
+    views = blank_clip(pipeline_of(cfg, "test")).views
+    if metric.views != views:
+        raise UserError(
+            f"{cfg.METRIC.where}: METRIC: num_ensemble_views x num_spatial_crops is {metric.views}, but PIPELINE.test "
+            f"makes {views} views of a video; correct one of them"
+        )
 
 
 def _engine(resolved: Resolved[RootSection], weights: str) -> Scorer:

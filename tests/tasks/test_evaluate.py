@@ -105,7 +105,9 @@ def test_two_processes_give_the_figure_of_one(tiny: Path, weights: str, tmp_path
 
 def test_two_processes_train_validate_and_save_once(tiny: Path, tmp_path: Path) -> None:
     overrides = ["epochs=1", "DATASET.batch_size=2", "GRADIENT_ACCUMULATION.global_batch_size=8"]
-    log = launch(2, tmp_path / "logs", "--validate", "-c", str(tiny), "-o", *overrides)
+    overrides.append("OPTIMIZER.base_batch_size=4")
+    log = launch(2, tmp_path / "logs", "--validate", "--scale-lr", "-c", str(tiny), "-o", *overrides)
+    assert "learning rate scaled by 2: global batch 8, the recipe's is 4" in log
     assert "train: 22 clips, 5 batches of 2 on 2 process(es)" in log
     (found,) = re.findall(r"val loss_avg: \S+ top1_avg: (\S+)", log)
     file = tmp_path / "output/Tiny_best.pdparams"
