@@ -33,8 +33,12 @@ from paddlevideo.utils.log import logger
 
 Format = Literal["auto", "pdmodel", "json"]
 SUFFIXES = (".pdmodel", ".json", ".pdiparams", ".pdiparams.info")
-LARGE_CLIP = 32 * 3 * 224 * 224  # values; larger clips (250 frames of TSN) are verified in fewer batches
+LARGE_CLIP = 16 * 3 * 224 * 224  # values; larger clips (250 frames of TSN) are verified in fewer batches
 TOLERANCE = 1e-4
+CHILD = (
+    "from paddlevideo.utils import environment; environment.import_paddle(); "
+    "from paddlevideo.tasks import export; export.export_requested()"
+)
 
 
 class Program(nn.Layer):
@@ -128,7 +132,10 @@ def _write_program(model: Any, shape: list[int], prefix: Path, form: Format) -> 
         if not compat.writes_pdmodel() or compat.pdmodel_is_native():
             raise
         if form == "pdmodel":
-            raise UserError(f"--format pdmodel: this Paddle cannot write this model so: {error}") from None
+            reason = str(error).strip().splitlines()[-1].strip()  # after the traced code
+            raise UserError(
+                f"--format pdmodel: this Paddle cannot write this model so ({reason}); use --format json"
+            ) from None
         return None
     return next(file for suffix in (".pdmodel", ".json") if (file := Path(f"{prefix}{suffix}")).exists())
 
@@ -138,7 +145,7 @@ def _export_as_json(resolved: Resolved[RootSection], weights: Path, folder: Path
     logger.info("Paddle cannot write this model as .pdmodel; writing its newer .json form")
     request = {"config": resolved.data, "weights": str(weights), "folder": str(folder), "name": name}
     env = {key: value for key, value in environment.python_environment().items() if key != environment.LEGACY_PROGRAM}
-    command = [sys.executable, "-m", "paddlevideo.tasks.export"]
+    command = [sys.executable, "-c", CHILD]
     child = subprocess.run(command, input=json.dumps(request), text=True, env=env, check=False)
     if child.returncode:
         raise UserError(f"{folder}: the export in .json form failed (exit code {child.returncode}); see above")
@@ -178,13 +185,10 @@ def _publish(staging: Path, folder: Path, name: str) -> None:
     (staging / f"{name}.manifest.json").replace(folder / f"{name}.manifest.json")
 
 
-def _main(request: dict[str, Any]) -> None:
-    """What the child process of `_export_as_json` does."""
+def export_requested() -> None:
+    """What the child process of `_export_as_json` does: exports what the standard input asks for."""
+    request = json.load(sys.stdin)
     log.setup()
     tree = yaml_tree.parse(json.dumps(request["config"]), "the config")
     resolved = config.resolve(tree, RootSection, schema.IGNORED)
     export(resolved, Path(request["weights"]), Path(request["folder"]), request["name"], "json")
-
-
-if __name__ == "__main__":
-    _main(json.load(sys.stdin))

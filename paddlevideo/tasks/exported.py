@@ -15,7 +15,7 @@ from paddlevideo import config, yaml_tree
 from paddlevideo.loader.pipelines.pipeline import Pipeline
 from paddlevideo.tasks import schema
 from paddlevideo.tasks.labels import read_labels
-from paddlevideo.tasks.run import num_classes, pipeline_of
+from paddlevideo.tasks.run import build_model, num_classes, pipeline_of
 from paddlevideo.tasks.schema import RootSection
 from paddlevideo.utils.errors import UserError
 
@@ -62,7 +62,7 @@ def open_exported(model: Path, params: Path | None, cfg: RootSection | None) -> 
         params_file,
         pipeline_of(cfg, "test") if cfg else _pipeline_from(said, model_file),
         read_labels(cfg.DATASET.labels, num_classes(cfg)) if cfg and own_labels else said.get("labels"),
-        said.get("score_kind") or cfg.MODEL.target.score_kind,  # type: ignore[union-attr]
+        said.get("score_kind") or build_model(cfg).score_kind,  # type: ignore[arg-type]
         said.get("engine", {}).get("onednn") if said.get("versions", {}).get("paddle") == paddle.__version__ else None,
     )
 

@@ -72,7 +72,8 @@ class Predictor:
         self.exported, self.batch_size, self.workers = exported, batch_size, workers
         clip = blank_clip(exported.pipeline)
         options = replace(options, max_frames=batch_size * len(clip.pixels()))
-        if options.onednn is None and options.precision == "fp32" and exported.onednn is not None:
+        known = options.precision == "fp32" and exported.onednn is not None
+        if known and options.onednn in (None, exported.onednn):
             settled = replace(options, onednn=exported.onednn)
         else:
             settled = safe_options(exported.model_file, exported.params_file, options, [1, *clip.array().shape])
@@ -82,7 +83,9 @@ class Predictor:
 
     def predict(self, paths: list[Path], top_k: int = 1) -> Iterable[Prediction]:
         """Yields a prediction for each readable video, in order; the others are in `failures` afterwards."""
-        pipeline = self.exported.pipeline.with_decode(VideoDecoder())
+        pipeline = self.exported.pipeline
+        if not isinstance(pipeline.decode, VideoDecoder):  # a model of frame folders predicts videos as well
+            pipeline = pipeline.with_decode(VideoDecoder())
         videos = FileList([str(path) for path in paths])
         with ClipLoader(videos, pipeline, batch_size=self.batch_size, num_workers=self.workers) as loader:
             watch = Stopwatch()
