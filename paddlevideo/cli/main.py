@@ -7,15 +7,19 @@ import sys
 from collections.abc import Sequence
 
 from paddlevideo import __version__
-from paddlevideo.cli import check, export, launch, predict, summary, test, train
+from paddlevideo.cli import benchmark, check, convert, eval, export, launch, models, predict, summary, test, train
 
 COMMANDS = {
     "train": train,
     "test": test,
+    "eval": eval,
     "export": export,
     "predict": predict,
     "check": check,
+    "convert": convert,
     "summary": summary,
+    "models": models,
+    "benchmark": benchmark,
 }
 
 

@@ -36,3 +36,28 @@ def optimizer_state(optimizer: Any) -> dict[str, Any]:
     Paddle 2.x only lays out its accumulators in the first step; until then a loaded state waits aside.
     """
     return {**(getattr(optimizer, "_accumulators_holder", None) or {}), **optimizer.state_dict()}
+
+
+# What a program's arithmetic consists of; operands and result of each kind in Paddle 2's form, in Paddle 3's order.
+ARITHMETIC = {
+    **dict.fromkeys(("conv2d", "depthwise_conv2d", "conv3d"), ("Input", "Filter", "Output")),
+    **dict.fromkeys(("matmul", "bmm"), ("X", "Y", "Out")),
+    **dict.fromkeys(("batch_norm", "layer_norm"), ("X", "Y")),
+}
+
+
+def arithmetic(program: Any) -> Iterator[tuple[str, list[list[int]], bool]]:
+    """(kind, shapes of operands and result, first operand transposed) of a program's operations in `ARITHMETIC`."""
+    block = program.global_block()
+    for op in block.ops:
+        new = hasattr(op, "operands_source")  # Paddle 3's form
+        kind = op.name().removeprefix("pd_op.").removesuffix("_") if new else op.type.removesuffix("_v2")
+        if kind not in ARITHMETIC:
+            continue
+        *inputs, output = ARITHMETIC[kind]
+        if new:
+            shapes = [list(value.shape) for value in (*op.operands_source()[: len(inputs)], op.results()[0])]
+            yield kind, shapes, kind == "matmul" and op.attrs()["transpose_x"]
+        else:
+            texts = [*(op.input(name)[0] for name in inputs), op.output(output)[0]]
+            yield kind, [list(block.var(text).shape) for text in texts], kind == "matmul" and op.attr("trans_x")
