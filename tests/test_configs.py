@@ -4,8 +4,19 @@ from pathlib import Path
 
 import pytest
 import yaml
+from paddlevideo_form import FILES
 
-from paddlevideo.registry import BACKBONES, DATASETS, HEADS, METRICS, OPTIMIZERS, PIPELINES, RECOGNIZERS, SCHEDULES
+from paddlevideo.registry import (
+    BACKBONES,
+    DATASETS,
+    HEADS,
+    METRICS,
+    MIXES,
+    OPTIMIZERS,
+    PIPELINES,
+    RECOGNIZERS,
+    SCHEDULES,
+)
 from paddlevideo.solver.lr import Progress
 from paddlevideo.tasks import run, schema
 
@@ -50,7 +61,9 @@ def test_the_first_lines_say_how_to_use_it(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "table", [BACKBONES, DATASETS, HEADS, METRICS, OPTIMIZERS, PIPELINES, RECOGNIZERS, SCHEDULES], ids=lambda t: t.kind
+    "table",
+    [BACKBONES, DATASETS, HEADS, METRICS, MIXES, OPTIMIZERS, PIPELINES, RECOGNIZERS, SCHEDULES],
+    ids=lambda t: t.kind,
 )
 def test_every_component_has_a_schema(table: object) -> None:
     from paddlevideo.config import REQUIRED, parameters
@@ -181,3 +194,126 @@ def test_paddlevideo_files_load_unchanged(tmp_path: Path) -> None:
     run.check_all_fit(resolved.root)
     assert resolved.root.OPTIMIZER is not None and resolved.root.OPTIMIZER.weight_decay is not None
     assert resolved.data["OPTIMIZER"]["weight_decay"]["value"] == 1e-4
+
+
+NEEDLESS = {
+    "DATASET.shuffle_valid",
+    "INFERENCE",
+    "log_level",
+    "resume_from",
+    "CenterCrop.backend",
+    "Normalization.tensor_shape",
+    "Sampler.use_pil",
+    "FrameDataset.num_retries",
+    "VideoDataset.num_retries",
+    "VisionTransformer_tweaks.wd_bias",
+    "VisionTransformer_tweaks.lr_mult_list",
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_paddlevideo_files_of_the_six_models_check_clean(name: str, tmp_path: Path) -> None:
+    path = tmp_path / f"{name}.yaml"
+    path.write_text(FILES[name])
+    resolved = schema.load(path)
+    assert set(resolved.notes) <= NEEDLESS and not resolved.replaced
+    shallow = ["MODEL.backbone.depth=2"] if "timesformer" in name else []  # quicker to build, and fits alike
+    run.check_all_fit(schema.load(path, shallow).root)
+
+
+# --- our files of the same names say the same as theirs ---------------------------------------------------------------
+
+OURS = {
+    "tsn": "tsn/tsn_k400_frames",
+    "tsm": "tsm/tsm_k400_frames",
+    "tsm_nhwc": "tsm/tsm_k400_frames_nhwc",
+    "pptsn": "pptsn/pptsn_k400_frames",
+    "pptsm_dense": "pptsm/pptsm_k400_frames_dense",
+    "pptsm_dense_r101": "pptsm/pptsm_k400_frames_dense_r101",
+    "timesformer": "timesformer/timesformer_k400_videos",
+    "pptimesformer": "pptimesformer/pptimesformer_k400_videos",
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_our_configs_have_the_values_of_paddlevideo(name: str, tmp_path: Path) -> None:
+    path = tmp_path / f"{name}.yaml"
+    path.write_text(FILES[name])
+    theirs, ours = schema.load(path).data, schema.load(ROOT / f"configs/recognition/{OURS[name]}.yaml").data
+    for data in (theirs, ours):
+        del data["MODEL"]["backbone"]["pretrained"], data["OPTIMIZER"]["base_batch_size"]
+        for split in ("train", "valid", "test"):
+            data["PIPELINE"][split]["decode"].pop("backend", None)
+    if name == "pptsn":  # theirs is the one for video files here
+        theirs["PIPELINE"] = {split: {**part, "decode": None} for split, part in theirs["PIPELINE"].items()}
+        ours["PIPELINE"] = {split: {**part, "decode": None} for split, part in ours["PIPELINE"].items()}
+    if name == "pptsm_dense_r101":
+        theirs["OPTIMIZER"]["learning_rate"]["max_epoch"] = 100
+    for section in ("MODEL", "PIPELINE", "OPTIMIZER", "MIX", "PRECISEBN", "GRADIENT_ACCUMULATION", "METRIC"):
+        assert ours[section] == theirs[section], section
+    assert ours["epochs"] == theirs["epochs"] or name == "pptsm_dense_r101"
+
+
+# --- frames of a clip -------------------------------------------------------------------------------------------------
+
+PPTIMESFORMER = ROOT / "configs/recognition/pptimesformer/pptimesformer_k400_videos.yaml"
+FIVE = [  # PaddleVideo's document for PP-TimeSformer on 16 frames
+    "MODEL.backbone.num_seg=16",
+    "MODEL.runtime_cfg.test.num_seg=16",
+    "MODEL.runtime_cfg.test.avg_type=prob",
+    "PIPELINE.test.decode.num_seg=16",
+    "PIPELINE.test.sample.num_seg=16",
+]
+
+
+@pytest.mark.parametrize("file", ["ours", "theirs"])
+def test_sixteen_frames_by_five_overrides_or_by_one(file: str, tmp_path: Path) -> None:
+    path = PPTIMESFORMER
+    if file == "theirs":
+        path = tmp_path / "theirs.yaml"
+        path.write_text(FILES["pptimesformer"])
+    five, one = schema.load(path, FIVE), schema.load(path, ["num_seg=16"])
+    assert one.data["MODEL"] == five.data["MODEL"]
+    assert one.data["PIPELINE"]["test"] == five.data["PIPELINE"]["test"]
+    small = ["MODEL.backbone.depth=1", "MODEL.backbone.embed_dim=48", "MODEL.head.in_channels=48"]
+    for overrides in (FIVE, ["num_seg=16"]):
+        cfg = schema.load(path, overrides + small).root
+        assert run.check_fit(cfg, run.build_model(cfg), "test")[:2] == [3, 48]  # 3 views x 16 frames
+    cfg = schema.load(path, ["num_seg=16", *small]).root
+    run.check_all_fit(cfg)
+    assert cfg.PIPELINE.train is not None and run.blank_clip(cfg.PIPELINE.train).array().shape[1] == 16
+
+
+def test_the_config_for_sixteen_frames_is_the_one_override() -> None:
+    file, one = (
+        schema.load(PPTIMESFORMER.with_name("pptimesformer_k400_videos_16f.yaml")),
+        schema.load(PPTIMESFORMER, ["num_seg=16"]),
+    )
+    assert {**file.data, "model_name": ""} == {**one.data, "model_name": ""}
+    assert file.replaced == one.replaced and len(file.replaced["num_seg"]) == 8
+    lines: list[str] = []
+    schema.announce(one, lines.append)
+    assert len(lines) == 1 and lines[0].startswith(
+        "num_seg: 16 replaces what the file says at MODEL.backbone.num_seg, "
+    )
+
+
+def test_num_seg_reaches_models_that_have_a_default() -> None:
+    resolved = schema.load(ROOT / "configs/recognition/pptsm/pptsm_k400_frames_dense.yaml", ["num_seg=16"])
+    assert resolved.data["MODEL"]["backbone"]["num_seg"] == 16
+    assert [resolved.data["PIPELINE"][split]["sample"]["num_seg"] for split in ("train", "valid", "test")] == [16] * 3
+
+
+@pytest.mark.parametrize("name", ["tsn/tsn_k400_frames_8seg", "pptsn/pptsn_k400_frames_8seg"])
+def test_eight_segments_are_for_training_alone(name: str) -> None:
+    data = schema.load(ROOT / f"configs/recognition/{name}.yaml").data["PIPELINE"]
+    assert [data[split]["sample"]["num_seg"] for split in ("train", "valid", "test")] == [8, 8, 25]
+
+
+def test_release_2_0_has_relu_and_the_head_of_tsm() -> None:
+    for name, classes, batches in (("pptsm_k400", 400, 200), ("pptsm", 101, 80)):
+        data = schema.load(ROOT / f"configs/recognition/tsm/{name}.yaml").data
+        assert data["MODEL"]["backbone"]["activation"] == "relu" and data["MODEL"]["head"]["name"] == "TSMHead"
+        assert (data["MODEL"]["head"]["num_classes"], data["MODEL"]["head"]["ls_eps"]) == (classes, 0.1)
+        assert data["PRECISEBN"] == {"preciseBN_interval": 5, "num_iters_preciseBN": batches}
+        assert data["OPTIMIZER"]["use_nesterov"] is False and data["OPTIMIZER"]["weight_decay"]["value"] == 2e-4
