@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from paddlevideo.cli import classic, export, predict, summary
+from paddlevideo.cli import benchmark, classic, convert, export, predict, summary
 from paddlevideo.cli.main import parser
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -22,6 +22,8 @@ SCRIPTS = {
     "tools/export_model.py": export,
     "tools/predict.py": predict,
     "tools/summary.py": summary,
+    "tools/convert_weights.py": convert,
+    "tools/benchmark.py": benchmark,
 }
 
 

@@ -15,6 +15,7 @@ SECTIONS: list[Callable] = [
     schema.DatasetSection,
     schema.PipelineSection,
     schema.AccumulationSection,
+    schema.PreciseBNSection,
 ]
 
 
