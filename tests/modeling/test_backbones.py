@@ -166,9 +166,8 @@ def test_which_blocks_shift() -> None:
 @pytest.mark.parametrize(("activation", "slope"), [("leaky_relu", 0.01), ("relu", 0.0)])
 def test_activation(activation: str, slope: float) -> None:
     model = ResNetTweaksTSM(50, activation=activation)
-    x = paddle.to_tensor([-1.0, 2.0])
     for layer in [model, *(getattr(model, name) for name in names(model))]:
-        np.testing.assert_allclose(layer.activation(x).numpy(), [-slope, 2])
+        np.testing.assert_allclose(layer.activation(paddle.to_tensor([-1.0, 2.0])).numpy(), [-slope, 2])
     with paddle.no_grad():
         assert (model.eval()(frames(8, 3, 32, 32)).min().item() < 0) == (slope > 0)
 

@@ -11,8 +11,8 @@ from functools import partial
 from typing import Literal, TypeAlias
 
 from paddle import Tensor, nn
-from paddle.nn import functional as F
 
+from paddlevideo.modeling.layers.activation import relu
 from paddlevideo.modeling.layers.conv_bn import ConvBN, DataFormat
 from paddlevideo.registry import BACKBONES
 
@@ -46,7 +46,7 @@ class BasicBlock(nn.Layer):
         unit: makes the convolutions, called as `ConvBN` (in, out, kernel, stride).
         short: makes the short cut, called likewise; None: it is the input itself.
         shift: applied to the input of the first convolution only; the short cut sees the frames as they came.
-        activation: after each unit but the last, and after the sum.
+        activation: after each unit but the last, and after the sum; it may overwrite what it is given.
 
     Attributes:
         out_channels: width * expansion.
@@ -143,7 +143,7 @@ class ResNetStages(nn.Layer):
         stem: Sequence[tuple[str, int, int, int, int]] = STEM,
         name_of: Callable[[int, int, int], str] = block_name,
         averaged_short: bool = False,
-        activation: Activation = F.relu,
+        activation: Activation = relu,
         lr_mults: Sequence[float] = (1.0,) * 5,
         temporal_pool: nn.Layer | None = None,
         decay_bn: bool,

@@ -6,13 +6,11 @@ one at the start, and short cuts that average where they would stride. Weights o
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Literal, TypeAlias
-
-from paddle.nn import functional as F
 
 from paddlevideo.modeling.backbones.resnet import Activation, Depth, ResNetStages, block_name, no_shift
 from paddlevideo.modeling.backbones.resnet_tsm import shifts
+from paddlevideo.modeling.layers.activation import leaky_relu, relu
 from paddlevideo.modeling.layers.conv_bn import DataFormat
 from paddlevideo.modeling.layers.temporal_pool import TemporalPool
 from paddlevideo.modeling.layers.temporal_shift import ShiftDirection
@@ -22,7 +20,7 @@ ActivationName: TypeAlias = Literal["leaky_relu", "relu"]
 Multipliers: TypeAlias = tuple[float, float, float, float, float]
 
 STEM = (("conv1_1", 3, 32, 3, 2), ("conv1_2", 32, 32, 3, 1), ("conv1_3", 32, 64, 3, 1))
-ACTIVATIONS: dict[str, Activation] = {"leaky_relu": partial(F.leaky_relu, negative_slope=0.01), "relu": F.relu}
+ACTIVATIONS: dict[str, Activation] = {"leaky_relu": leaky_relu, "relu": relu}
 SAME: Multipliers = (1.0, 1.0, 1.0, 1.0, 1.0)
 
 
