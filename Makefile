@@ -3,20 +3,24 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test lint clean
+.PHONY: help demo test test-slow lint clean
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make demo    train, test, export and predict on clips made on the spot (about 5 minutes on 2 CPU cores)"
-	@echo "make test    lint, types and tests"
-	@echo "make lint    ruff and mypy alone"
-	@echo "make clean   remove what make and the demo wrote, .venv too"
+	@echo "make demo       train, test, export and predict on clips made on the spot (about 5 minutes on 2 CPU cores)"
+	@echo "make test       lint, types and tests"
+	@echo "make test-slow  the few tests that take half a minute or more each"
+	@echo "make lint       ruff and mypy alone"
+	@echo "make clean      remove what make and the demo wrote, .venv too"
 
 demo: .venv/installed-cpu
 	$(BIN)/python tools/demo.py
 
 test: lint
 	$(BIN)/pytest
+
+test-slow: lint
+	$(BIN)/pytest -m slow
 
 lint: .venv/installed-cpu,dev
 	$(BIN)/ruff check .

@@ -21,7 +21,8 @@ CONFIGS = sorted({record["config"] for record in RECORDS})
 
 
 # A video is 250 frames for TSN and 3 views through a ViT-B for TimeSformer: those take one clip and the first road. The
-# second is the same code for all, and small models of every kind walk it in tests/tasks.
+# second is the same code for all, and small models of every kind walk it in tests/tasks. Half a minute or more each, all
+# but one of the large ones are left to `make test-slow`; their models and pipelines have golden tests of their own.
 EXPORTED = ["tsm/tsm_k400_videos.yaml", "pptsm/pptsm_k400_videos_uniform.yaml"]
 
 
@@ -47,8 +48,12 @@ def filled(config: str, folder: Path) -> tuple[Resolved[schema.RootSection], Pat
     return resolved, weights, records
 
 
+QUICK = [*EXPORTED, "timesformer/timesformer_k400_videos.yaml"]
+EACH = [config if config in QUICK else pytest.param(config, marks=pytest.mark.slow) for config in CONFIGS]
+
+
 @pytest.mark.skipif(not VIDEOS.is_dir(), reason="the clips the figures were measured on are not here")
-@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize("config", EACH)
 def test_both_roads_reach_the_golden_scores(config: str, tmp_path: Path) -> None:
     resolved, weights, records = filled(config, tmp_path)
     tested = testing.test(resolved, str(weights)).scores
