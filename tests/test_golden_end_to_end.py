@@ -21,8 +21,8 @@ CONFIGS = sorted({record["config"] for record in RECORDS})
 
 
 # A video is 250 frames for TSN and 3 views through a ViT-B for TimeSformer: those take one clip and the first road. The
-# second is the same code for all, and small models of every kind walk it in tests/tasks. Half a minute or more each, all
-# but one of the large ones are left to `make test-slow`; their models and pipelines have golden tests of their own.
+# second is the same code for all, and small models of every kind walk it in tests/tasks. All large ones but
+# one are left to `make test-slow`: half a minute or more each, and their models and pipelines have golden tests too.
 EXPORTED = ["tsm/tsm_k400_videos.yaml", "pptsm/pptsm_k400_videos_uniform.yaml"]
 
 
