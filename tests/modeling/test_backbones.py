@@ -163,9 +163,10 @@ def test_which_blocks_shift() -> None:
         assert (shift.num_seg, shift.shift_ratio, shift.shift_direction) == (16, 0.125, "torch")
 
 
+@pytest.mark.parametrize("build", [ResNetTweaksTSM, ResNetTweaksTSN])
 @pytest.mark.parametrize(("activation", "slope"), [("leaky_relu", 0.01), ("relu", 0.0)])
-def test_activation(activation: str, slope: float) -> None:
-    model = ResNetTweaksTSM(50, activation=activation)
+def test_activation(activation: str, slope: float, build) -> None:
+    model = build(50, activation=activation)
     for layer in [model, *(getattr(model, name) for name in names(model))]:
         np.testing.assert_allclose(layer.activation(paddle.to_tensor([-1.0, 2.0])).numpy(), [-slope, 2])
     with paddle.no_grad():

@@ -29,6 +29,12 @@ def tweaks_name(depth: int, stage: int, i: int) -> str:
     return f"bb_{stage}_{i}"
 
 
+def _activation(name: str) -> Activation:
+    if name not in ACTIVATIONS:
+        raise ValueError(f"activation={name!r} is neither 'leaky_relu' nor 'relu'")
+    return ACTIVATIONS[name]
+
+
 @BACKBONES.register
 class ResNetTweaksTSM(ResNetStages):
     """ResNet-vd with a temporal shift in every residual branch, for PP-TSM.
@@ -61,8 +67,6 @@ class ResNetTweaksTSM(ResNetStages):
         shift_every: int = 1,
         temporal_pool: bool = False,
     ) -> None:
-        if activation not in ACTIVATIONS:
-            raise ValueError(f"activation={activation!r} is neither 'leaky_relu' nor 'relu'")
         bottlenecks = depth >= 50
         super().__init__(
             depth,
@@ -70,7 +74,7 @@ class ResNetTweaksTSM(ResNetStages):
             stem=STEM,
             name_of=tweaks_name if bottlenecks else block_name,
             averaged_short=bottlenecks,
-            activation=ACTIVATIONS[activation],
+            activation=_activation(activation),
             lr_mults=lr_mult_list,
             temporal_pool=TemporalPool(num_seg) if temporal_pool else None,
             decay_bn=False,
@@ -89,6 +93,7 @@ class ResNetTweaksTSN(ResNetStages):
         pretrained: weight file for the backbone, read by whoever builds the model for training; None or "" for none.
         lr_mult_list: learning rate multipliers of the stem and of each stage.
         data_format: axis order of the frames.
+        activation: "relu", which PaddleVideo's files were trained with, or "leaky_relu" (slope 0.01).
 
     Attributes:
         num_seg: 1, for the frames of a clip may be any number.
@@ -103,6 +108,7 @@ class ResNetTweaksTSN(ResNetStages):
         pretrained: str | None = None,
         lr_mult_list: Multipliers = SAME,
         data_format: DataFormat = "NCHW",
+        activation: ActivationName = "relu",
     ) -> None:
         super().__init__(
             layers,
@@ -110,6 +116,7 @@ class ResNetTweaksTSN(ResNetStages):
             stem=STEM,
             name_of=tweaks_name,
             averaged_short=True,
+            activation=_activation(activation),
             lr_mults=lr_mult_list,
             decay_bn=False,
             data_format=data_format,
