@@ -235,6 +235,6 @@ def _read_safetensors(path: str | Path) -> dict[str, np.ndarray]:
     with _open(path) as file:
         try:
             return safetensors_file.read(file)
-        except Exception as error:  # damaged JSON raises ValueError, KeyError, TypeError, RecursionError ...
+        except Exception as error:  # whatever a damaged file leads the library to
             told = " ".join(str(error).split())[:300]
             raise UserError(f"{path}: not a safetensors file, or a damaged one ({told})") from error

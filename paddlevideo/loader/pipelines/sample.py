@@ -29,6 +29,29 @@ def consecutive(starts: np.ndarray, seg_len: int, n: int, step: int = 1) -> np.n
     return ((starts[:, None] + np.arange(seg_len) * step) % n).reshape(-1)
 
 
+def uniform_starts(n: int, num_clips: int, span: int, rng: np.random.Generator | None) -> np.ndarray:
+    """S starts of clips that span so many frames: random in S equal parts of whole frames, or the middles of S. [S]"""
+    room = n - span + 1  # starts at which a clip fits
+    if rng is None:
+        part = room / num_clips
+        return (
+            (np.arange(num_clips) * part + part / 2.0).astype(np.int64) if room > 0 else np.zeros(num_clips, np.int64)
+        )
+    part = room // num_clips
+    if part > 0:
+        return np.arange(num_clips) * part + rng.integers(0, part, size=num_clips)
+    if n > max(num_clips, span):
+        return np.sort(rng.integers(0, room, size=num_clips))
+    return np.around(np.arange(num_clips) * max(0, room) / num_clips).astype(np.int64)
+
+
+def dense_starts(n: int, num_clips: int, window: int, positions: int, rng: np.random.Generator | None) -> np.ndarray:
+    """S starts evenly over a window: a random one (never the last), or over `positions` of them. [S] or [P * S]"""
+    last = max(0, n - window)  # latest start of a window
+    starts = np.linspace(0, last, positions).astype(np.int64) if rng is None else rng.integers(0, max(1, last), size=1)
+    return consecutive(starts, num_clips, n, step=window // num_clips)
+
+
 def sample_segments(n: int, num_seg: int, seg_len: int, rng: np.random.Generator | None) -> np.ndarray:
     """The default: S parts of d = n // S frames; L frames from a random start in each, or from its middle."""
     part = n // num_seg
@@ -57,12 +80,7 @@ def sample_dense(n: int, num_seg: int, rng: np.random.Generator | None) -> np.nd
     """S frames evenly over a window of 64: a random window, or ten of them one after another. [S] or [10 * S]"""
     if n <= num_seg:
         return spread(n, num_seg, rng) if rng else np.tile(spread(n, num_seg, None), DENSE_CLIPS)
-    last = max(0, n - DENSE_WINDOW)  # latest start of a window
-    if rng is None:
-        starts = np.linspace(0, last, DENSE_CLIPS).astype(np.int64)
-    else:
-        starts = rng.integers(0, max(1, last), size=1)
-    return consecutive(starts, num_seg, n, step=DENSE_WINDOW // num_seg)
+    return dense_starts(n, num_seg, DENSE_WINDOW, DENSE_CLIPS, rng)
 
 
 def sample_linspace(n: int, num_seg: int, span: float | None = None) -> np.ndarray:
@@ -75,19 +93,10 @@ def sample_linspace(n: int, num_seg: int, span: float | None = None) -> np.ndarr
 
 def sample_interval(n: int, num_seg: int, seg_len: int, interval: int, rng: np.random.Generator | None) -> np.ndarray:
     """S clips of L frames, `interval` apart, their starts spread over the video. [S * L]"""
-    span = seg_len * interval
-    room = n - span + 1  # starts at which a clip fits
     if n <= num_seg:
         starts = spread(n, num_seg, rng)
-    elif rng is None:
-        part = max(0.0, room / num_seg)
-        starts = (np.arange(num_seg) * part + part / 2.0).astype(np.int64)
-    elif room >= num_seg:
-        starts = np.arange(num_seg) * (room // num_seg) + rng.integers(0, room // num_seg, size=num_seg)
-    elif n > span:
-        starts = np.sort(rng.integers(0, room, size=num_seg))
     else:
-        starts = np.around(np.arange(num_seg) * max(0, room) / num_seg).astype(np.int64)
+        starts = uniform_starts(n, num_seg, seg_len * interval, rng)
     return consecutive(starts, seg_len, n, step=interval)
 
 

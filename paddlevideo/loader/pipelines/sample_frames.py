@@ -9,24 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from paddlevideo.loader.pipelines.sample import FrameSampler, consecutive
+from paddlevideo.loader.pipelines.sample import FrameSampler, consecutive, dense_starts, uniform_starts
 from paddlevideo.registry import PIPELINES
-
-
-def uniform_starts(n: int, num_clips: int, span: int, rng: np.random.Generator | None) -> np.ndarray:
-    """S starts of clips that span so many frames: random in S equal parts of whole frames, or the middles of S. [S]"""
-    room = n - span + 1  # starts at which a clip fits
-    if rng is None:
-        part = room / num_clips
-        return (
-            (np.arange(num_clips) * part + part / 2.0).astype(np.int64) if room > 0 else np.zeros(num_clips, np.int64)
-        )
-    part = room // num_clips
-    if part > 0:
-        return np.arange(num_clips) * part + rng.integers(0, part, size=num_clips)
-    if n > max(num_clips, span):
-        return np.sort(rng.integers(0, room, size=num_clips))
-    return np.around(np.arange(num_clips) * max(0, room) / num_clips).astype(np.int64)
 
 
 def twice_starts(n: int, num_clips: int, span: int) -> np.ndarray:
@@ -34,13 +18,6 @@ def twice_starts(n: int, num_clips: int, span: int) -> np.ndarray:
     part = max(0, n - span + 1) / num_clips
     beginnings = (np.arange(num_clips) * part).astype(np.int64)
     return np.concatenate([uniform_starts(n, num_clips, span, None), beginnings])
-
-
-def dense_starts(n: int, num_clips: int, window: int, positions: int, rng: np.random.Generator | None) -> np.ndarray:
-    """S starts evenly over a window: a random one (never the last), or over `positions` of them. [S] or [P * S]"""
-    last = max(0, n - window)  # latest start of a window
-    starts = np.linspace(0, last, positions).astype(np.int64) if rng is None else rng.integers(0, max(1, last), size=1)
-    return consecutive(starts, num_clips, n, step=window // num_clips)
 
 
 @PIPELINES.register

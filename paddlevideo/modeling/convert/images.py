@@ -34,7 +34,11 @@ def recognise(source: Source) -> Plan | None:
     names = source.arrays
     if "layer1.0.conv1.weight" in names and ("conv1.weight" in names or "conv1.0.weight" in names):
         return _resnet(source, vd="conv1.0.weight" in names)
-    if "blocks.0.attn.qkv.weight" in names and "cls_token" in names and not _paddle_layout(source):
+    if (
+        "blocks.0.attn.qkv.weight" in names
+        and "cls_token" in names
+        and not transformer_names.is_paddle_layout(source.shape("blocks.0.attn.qkv.weight"))
+    ):
         return _transformer(source)
     return None
 
@@ -80,9 +84,3 @@ def _transformer(source: Source) -> Plan:
 def _without(source: Source, beginnings: tuple[str, ...]) -> tuple[list[str], dict[str, str]]:
     left_out = {name: CLASSIFIER for name in source.arrays if name.startswith(beginnings)}
     return [name for name in source.arrays if name not in left_out], left_out
-
-
-def _paddle_layout(source: Source) -> bool:
-    """Whether a transformer's weights are [in, out], as Paddle's are under the same names."""
-    shape = source.shape("blocks.0.attn.qkv.weight")
-    return len(shape) == 2 and shape[1] == 3 * shape[0]

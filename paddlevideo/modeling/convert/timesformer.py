@@ -45,7 +45,11 @@ def recognise(source: Source) -> Plan | None:
         return _plan(source, HUGGING_FACE, "TimeSformer of Hugging Face")
     bare = without_prefix(names, "model.")
     video = "time_embed" in bare or any(".temporal_attn." in name for name in bare) or bare.keys() != names.keys()
-    if video and "blocks.0.attn.qkv.weight" in bare and not _paddle_layout(bare["blocks.0.attn.qkv.weight"].shape):
+    if (
+        video
+        and "blocks.0.attn.qkv.weight" in bare
+        and not transformer_names.is_paddle_layout(bare["blocks.0.attn.qkv.weight"].shape)
+    ):
         return _plan(source, AUTHORS, "TimeSformer of facebookresearch")
     return None
 
@@ -67,8 +71,3 @@ def _plan(source: Source, rules: list[tuple[str, str]], whose: str) -> Plan:
         normalization=PIXELS,
         notes=[transformer_names.NOTE],
     )
-
-
-def _paddle_layout(shape: tuple[int, ...]) -> bool:
-    """Whether qkv weights are [in, out], as Paddle's are under the same names."""
-    return len(shape) == 2 and shape[1] == 3 * shape[0]

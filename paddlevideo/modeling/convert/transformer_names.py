@@ -57,3 +57,8 @@ def recognizer(backbone: dict[str, Any], classes: tuple[int, ...]) -> dict[str, 
         "backbone": backbone,
         "head": {**head, "in_channels": backbone["embed_dim"]},
     }
+
+
+def is_paddle_layout(qkv: tuple[int, ...]) -> bool:
+    """Whether a qkv weight of this shape is [in, out], as Paddle's are under the same names."""
+    return len(qkv) == 2 and qkv[1] == 3 * qkv[0]
