@@ -10,14 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from synthetic import encode, numbered, read_number, turn_on_its_side, write_frames
+from synthetic import encode, numbered, read_number, turn_on_its_side
 
 from paddlevideo.loader.clip import Clip
-from paddlevideo.loader.pipelines.decode import BACKENDS, FrameDecoder, VideoDecoder, _has_decord
-from paddlevideo.loader.sources.frame_folder import FrameFolder
+from paddlevideo.loader.pipelines.decode import BACKENDS, VideoDecoder, _has_decord
 from paddlevideo.loader.sources.pyav_video import PyavVideo
 from paddlevideo.loader.sources.unreadable import Unreadable
-from paddlevideo.utils.errors import UserError
 
 N = 97
 B_FRAMES = {"bf": "3", "g": "24", "preset": "medium"}
@@ -158,38 +156,3 @@ def test_pyav_is_auto_and_stands_in_for_a_missing_decord_aloud(
     assert [record.message for record in caplog.records] == [
         "backend: decord is not installed (pip install 'paddlevideo[decord]'); PyAV reads the same frames"
     ]
-
-
-# --- folders of frames ------------------------------------------------------------------------------------------------
-
-
-def test_frames_are_counted_from_one_and_only_wanted_files_are_read(tmp_path: Path) -> None:
-    folder = write_frames(tmp_path / "clip", numbered(10))
-    (folder / "img_00005.jpg").unlink()
-    source = FrameFolder(str(folder), "img_{:05}.jpg", 10)
-    assert [read_number(frame) for frame in source.read([9, 0, 0, 3])] == [9, 0, 0, 3]
-    with pytest.raises(Unreadable, match=r"img_00005.jpg is missing \(the list counts 10 frames\)"):
-        source.read([3, 4])
-
-
-def test_frame_files_that_are_not_what_they_should_be(tmp_path: Path) -> None:
-    folder = write_frames(tmp_path / "clip", numbered(3), "{:03d}.png")
-    (folder / "002.png").write_bytes(b"")
-    with pytest.raises(Unreadable, match=r"002.png is no image"):
-        FrameFolder(str(folder), "{:03d}.png", 3).read([0, 1])
-    write_frames(tmp_path / "clip", numbered(2)[:, :32], "{:03d}.png")
-    with pytest.raises(Unreadable, match="differ in size"):
-        FrameFolder(str(folder), "{:03d}.png", 3).read([0, 2])
-    with pytest.raises(Unreadable, match="no such folder"):
-        FrameFolder(str(tmp_path / "none"), "{}.jpg", 3)
-    with pytest.raises(Unreadable, match="counts 0 frames"):
-        FrameFolder(str(folder), "{}.jpg", 0)
-
-
-def test_frame_decoder_takes_count_and_pattern_from_the_clip(tmp_path: Path) -> None:
-    folder = write_frames(tmp_path / "clip", numbered(3))
-    clip = FrameDecoder()(Clip(str(folder), num_frames=3, frame_pattern="img_{:05}.jpg"), RNG)
-    assert clip.source is not None
-    assert read_number(clip.source.read([2])[0]) == 2
-    with pytest.raises(UserError, match="use VideoDecoder"):
-        FrameDecoder()(Clip("a.mp4"), RNG)

@@ -141,7 +141,7 @@ def test_folders_of_frames_are_covered_whole(tmp_path: Path) -> None:
         ({"num_seg": 0}, "num_seg must be at least 1"),
         ({"sampling_rate": 0}, "sampling_rate must be at least 1"),
         ({"target_fps": -1}, "target_fps must be at least 1"),
-        ({"backend": "cv2", "mode": "test"}, "mode: test cuts a window by time, which backend: pyav does, not cv2"),
+        ({"time_limit": 0}, r"time_limit must be above 0 \(None: no limit\), got 0"),
     ],
 )
 def test_bad_windows(values: dict[str, Any], message: str) -> None:

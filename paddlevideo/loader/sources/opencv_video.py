@@ -7,31 +7,50 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from paddlevideo.loader.sources.full_decode import FullDecode
 from paddlevideo.loader.sources.pyav_video import PyavVideo
-from paddlevideo.loader.sources.unreadable import Unreadable
+from paddlevideo.loader.sources.unreadable import reading
 
 
 class OpencvVideo:
     """A FrameSource over a video file. Raises Unreadable.
 
     The count comes from the list of packets: OpenCV's own is a guess (duration times rate) in several containers.
+    PyAV reads what OpenCV would get wrong without a word, or not at all: interlaced pictures (it leaves them black),
+    files without reliable time stamps, formats that it cannot decode.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, time_limit: float | None = None) -> None:
         self.path = path
-        listed = PyavVideo(path)
-        listed.close()
-        self.num_frames = listed.num_frames
+        self._listed = listed = PyavVideo(path, time_limit)
+        self.num_frames, self.fps, self.timing = listed.num_frames, listed.fps, listed.timing
+        with reading(path), listed.limit:
+            first = next(iter(FullDecode(path, listed.limit)), None)
+        self._is_plain = listed.packets is not None and first is not None and not first.interlaced_frame
+        if self._is_plain:
+            listed.close()
 
     def read(self, indices: Sequence[int]) -> np.ndarray:
         """The frames at 0-based `indices`: [len(indices), H, W, 3] RGB uint8."""
         wanted, inverse = np.unique(np.asarray(indices), return_inverse=True)
+        with self._listed.limit:
+            found = self._read(wanted.tolist()) if self._is_plain else None
+        return self._listed.read(indices) if found is None else np.stack(found)[inverse]
+
+    def _read(self, wanted: list[int]) -> list[np.ndarray] | None:
+        """The frames at the indices, which rise; None where OpenCV cannot give one of them."""
         capture, found, place = cv2.VideoCapture(self.path), [], -1
-        for index in wanted.tolist():
+        for index in wanted:
             while place < index and capture.grab():
+                self._listed.limit.check()
                 place += 1
-            ok, bgr = capture.retrieve() if place == index else (False, None)
+            ok, bgr = capture.retrieve() if place == self._shown(capture) == index else (False, None)
             if not ok or bgr is None:
-                raise Unreadable(self.path, f"frame {index} of {self.num_frames} cannot be decoded")
+                return None
             found.append(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
-        return np.stack(found)[inverse]
+        return found if len({frame.shape for frame in found}) == 1 else None
+
+    def _shown(self, capture: cv2.VideoCapture) -> int:
+        """The index of the frame that is shown when the grabbed one is: OpenCV leaves out what it cannot decode."""
+        since = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000 / self.timing.unit - self._listed.delay
+        return int(np.argmin(np.abs(self.timing.times - since)))
