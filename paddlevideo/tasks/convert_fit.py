@@ -105,8 +105,8 @@ def _check_pixels(cfg: RootSection, source: Source, plan: Plan) -> None:
         for i, op in enumerate(pipeline.transform if pipeline else []):
             if not isinstance(op, Normalization):
                 continue
-            scale = float(op.unit) / 255
-            ours = [round(float(value) * scale, 6) for value in (*op.mean, *op.std)]
+            scale = op.normal.unit / 255
+            ours = [round(float(value) * scale, 6) for value in (*op.normal.mean, *op.normal.std)]
             if np.allclose(ours, [*mean, *std], atol=2e-3):
                 continue
             faults.append(f"PIPELINE.{split} has mean {ours[:3]} std {ours[3:]}")

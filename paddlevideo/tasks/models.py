@@ -123,7 +123,7 @@ class Catalogue:
 
 def _view(pipeline: Pipeline) -> View:
     clip, sampled = blank_clip(pipeline), blank_clip(replace(pipeline, transform=[]))
-    shape, axis = list(clip.array().shape), clip.layout.index("t")
+    shape, axis = list(clip.shape), clip.layout.index("t")
     shape[axis] //= clip.views
     size = (shape[clip.layout.index("h")], shape[clip.layout.index("w")])
     return View(shape, shape[axis], sampled.views, clip.views // sampled.views, size)

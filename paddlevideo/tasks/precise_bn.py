@@ -19,6 +19,7 @@ from paddle import Tensor, nn
 from paddlevideo.tasks.precision import Precision
 from paddlevideo.tasks.run import build_loader
 from paddlevideo.tasks.schema import RootSection
+from paddlevideo.tasks.tensors import to_tensors
 from paddlevideo.utils import dist, seed
 from paddlevideo.utils.log import logger
 from paddlevideo.utils.signals import StopRequest
@@ -95,4 +96,4 @@ class PreciseBN:
             if number % self.log_interval == 0:
                 logger.info(f"Computing precise BN {number + 1} / {self.count}...")
             seed.seed_step(self.seed, dist.rank(), epoch * self.count + number)
-            yield {"imgs": paddle.to_tensor(batch["imgs"])}
+            yield to_tensors(batch)

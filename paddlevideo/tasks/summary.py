@@ -22,7 +22,7 @@ def summarize(cfg: RootSection, img_size: int | None, num_seg: int | None, macs:
     """
     clip = blank_clip(pipeline_of(cfg, "test"))
     changes = {"t": num_seg, "h": img_size, "w": img_size}
-    shape = [changes.get(axis) or size for axis, size in zip(clip.layout, clip.array().shape)]
+    shape = [changes.get(axis) or size for axis, size in zip(clip.layout, clip.shape)]
     try:
         total, *rows = flops.parts(cfg.MODEL.build, shape)
     except ValueError as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from paddlevideo.loader.batch import collate, normalised
 from paddlevideo.loader.clip import Clip
 from paddlevideo.loader.pipelines import Pipeline
 from paddlevideo.loader.pipelines.array import Image2Array, Normalization
@@ -94,7 +95,9 @@ def test_arrays(record: dict, backend: str) -> None:
     to_array = [] if reads_windows(record) else [Image2Array(), IMAGENET]
     opened = decode(Clip(str(video)), RNG)
     clip = Pipeline(decode, sampler, [*transform, *to_array])(Clip(str(video)), RNG)
-    array = clip.array()
+    batch = collate([(0, clip)])
+    assert batch["imgs"].dtype == (np.float32 if reads_windows(record) else np.uint8)
+    array = normalised(batch)[0]
     assert opened.num_frames == record["frames_len"]
     assert list(array.shape) == record["shape"]
     assert array.dtype == np.float32

@@ -293,24 +293,31 @@ def test_normalization() -> None:
     clip = noise(4, 5)
     mean, std = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
     expected = (clip.pixels() / 255 - np.array(mean)) / np.array(std)
-    normalised = run(Normalization(mean, std), clip).pixels()
-    assert normalised.dtype == np.float32
-    np.testing.assert_allclose(normalised, expected, atol=1e-6)
+    noted = run(Normalization(mean, std), clip)
+    assert noted.pixels() is clip.pixels()  # left to the model
+    settled = noted.settled()
+    assert settled.normal is None
+    assert settled.pixels().dtype == np.float32
+    np.testing.assert_allclose(settled.pixels(), expected, atol=1e-6)
     as_float = Clip("a", frames=clip.pixels().astype(np.float32))
-    np.testing.assert_allclose(run(Normalization(mean, std), as_float).pixels(), expected, atol=1e-6)
+    np.testing.assert_allclose(run(Normalization(mean, std), as_float).settled().pixels(), expected, atol=1e-6)
+    assert clip.settled() is clip
 
 
 def test_normalization_inplace_is_in_the_scale_of_pixels() -> None:
     clip = noise(4, 5)
     expected = (clip.pixels() - np.array([123.7, 116.3, 103.5])) / np.array([58.4, 57.1, 57.4])
-    found = run(Normalization([123.7, 116.3, 103.5], [58.4, 57.1, 57.4], inplace=True), clip).pixels()
+    op = Normalization([123.7, 116.3, 103.5], [58.4, 57.1, 57.4], inplace=True)
+    found = run(op, clip).settled().pixels()
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def test_normalization_of_a_mirrored_clip() -> None:
     clip = noise(4, 5)
     op = Normalization([0, 0, 0], [1, 1, 1])
-    assert np.array_equal(run(op, run(RandomFlip(p=1), clip)).pixels(), run(op, clip).pixels()[:, :, ::-1])
+    flipped = run(op, run(RandomFlip(p=1), clip)).settled().pixels()
+    assert np.array_equal(flipped, run(op, clip).settled().pixels()[:, :, ::-1])
+    assert np.array_equal(run(RandomFlip(p=1), run(op, clip)).settled().pixels(), flipped)
 
 
 @pytest.mark.parametrize("mean, std, message", [([0.5], [0.5], "three numbers"), ([0, 0, 0], [1, 0, 1], "above 0")])

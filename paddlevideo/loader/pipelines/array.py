@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
-import cv2
 import numpy as np
 
 from paddlevideo.loader.clip import Clip
+from paddlevideo.loader.normal import Normal
 from paddlevideo.registry import PIPELINES
 
 
@@ -32,6 +32,9 @@ class Image2Array:
 class Normalization:
     """float32 (x / 255 - mean) / std, channel by channel.
 
+    It is noted here and done where the model takes the frames, so that they stay uint8 on the way. Operations that
+    come after it get uint8 frames too, but for those that interpolate: they get the normalised numbers.
+
     Args:
         mean, std: three numbers each, in the scale 0..1.
         inplace: the other formula, (x - mean) / std, with mean and std in the scale 0..255.
@@ -42,20 +45,7 @@ class Normalization:
             raise ValueError(f"mean and std take three numbers each, got {mean} and {std}")
         if min(std) <= 0:
             raise ValueError(f"std must be above 0, got {std}")
-        self.mean = np.array(mean, dtype=np.float32)
-        self.std = np.array(std, dtype=np.float32)
-        self.unit = np.float32(1 if inplace else 255)
-        # What each of the 256 values of a pixel becomes, so that a clip is one look-up: [1, 256, 3]
-        self.table = self.formula(np.arange(256, dtype=np.float32)[None, :, None])
-
-    def formula(self, x: np.ndarray) -> np.ndarray:
-        """[..., 3] float32 -> [..., 3] float32."""
-        return (x / self.unit - self.mean) / self.std
+        self.normal = Normal(tuple(mean), tuple(std), 1.0 if inplace else 255.0)
 
     def __call__(self, clip: Clip, rng: np.random.Generator) -> Clip:
-        frames = clip.pixels()
-        if frames.dtype != np.uint8:
-            return replace(clip, frames=self.formula(frames.astype(np.float32)))
-        t, h, w, c = frames.shape
-        rows = np.ascontiguousarray(frames).reshape(t * h, w, c)  # OpenCV knows images, not clips
-        return replace(clip, frames=cv2.LUT(rows, self.table).reshape(t, h, w, c))
+        return replace(clip.settled(), normal=self.normal)

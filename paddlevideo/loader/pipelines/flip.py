@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from paddlevideo.loader.clip import Clip
+from paddlevideo.loader.views import Box
 from paddlevideo.registry import PIPELINES
 
 
@@ -37,7 +38,13 @@ class RandomFlip:
     def __call__(self, clip: Clip, rng: np.random.Generator) -> Clip:
         if rng.random() >= self.p:
             return clip
-        return replace(clip, frames=clip.pixels()[:, :, ::-1], label=self.flip_label_map.get(clip.label, clip.label))
+        mirror_image = clip.crops([Box(0, 0, *clip.size, mirrored=True)])
+        return replace(mirror_image, label=self._mirrored(clip.label))
+
+    def _mirrored(self, label: int | tuple[int, ...]) -> int | tuple[int, ...]:
+        if isinstance(label, tuple):
+            return tuple(self.flip_label_map.get(one, one) for one in label)
+        return self.flip_label_map.get(label, label)
 
     def check_labels(self, num_classes: int) -> None:
         """Raises ValueError when the map names a class that is not in [0, num_classes)."""

@@ -1,5 +1,7 @@
 """Batches in which every clip is blended with another one: the MIX section of a config, for training only.
 
+Pixels that are still to be normalised can be mixed as well: the weights sum to one, so it makes no difference.
+
 Letters: B clips a batch, H and W rows and columns of a frame. A mix takes the frames of a batch and gives new ones,
 the partner of each clip, and lam: the share of each clip itself. All clips of a batch share one lam and one box. The
 loss is then lam * loss(own labels) + (1 - lam) * loss(partners' labels).
@@ -15,7 +17,10 @@ from paddlevideo.registry import MIXES
 
 
 class Mixed(NamedTuple):
-    """What a mix makes of a batch: frames [B, ...] float32, partners [B] (positions in the batch), lam in 0..1."""
+    """What a mix makes of a batch: frames [B, ...], partners [B] (positions in the batch), lam in 0..1.
+
+    Blended frames are float32; those with boxes of others are of the type they were.
+    """
 
     imgs: np.ndarray
     partners: np.ndarray
@@ -98,7 +103,7 @@ class Cutmix:
         partners = rng.permutation(len(imgs))
         box = [slice(None)] * imgs.ndim
         box[rows], box[columns] = slice(top, bottom), slice(left, right)
-        mixed = imgs.astype(np.float32)  # a copy
+        mixed = imgs.copy()
         mixed[tuple(box)] = imgs[tuple(box)][partners]
         return Mixed(mixed, partners, np.float32(1 - (bottom - top) * (right - left) / (height * width)))
 

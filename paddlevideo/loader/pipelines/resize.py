@@ -3,36 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
-from typing import Literal, TypeAlias
 
-import cv2
 import numpy as np
-from PIL import Image
 
 from paddlevideo.loader.clip import Clip
+from paddlevideo.loader.resizing import Backend, resize_frames
 from paddlevideo.registry import PIPELINES
-
-Backend: TypeAlias = Literal["pillow", "cv2"]
-
-
-def resize_frames(frames: np.ndarray, height: int, width: int, backend: Backend) -> np.ndarray:
-    """[T, H, W, 3] -> [T, height, width, 3], bilinear. Pillow averages when it shrinks, OpenCV does not.
-
-    Raises:
-        ValueError: frames that are normalised already, by Pillow, which takes uint8 only.
-    """
-    if backend == "pillow" and frames.dtype != np.uint8:
-        raise ValueError("Pillow cannot resize normalised frames; put Normalization after it, or set backend: cv2")
-    if frames.shape[1:3] == (height, width):
-        return frames
-    resized = np.empty((len(frames), height, width, 3), dtype=frames.dtype)
-    for frame, out in zip(frames, resized):
-        if backend == "cv2":
-            cv2.resize(np.ascontiguousarray(frame), (width, height), dst=out, interpolation=cv2.INTER_LINEAR)
-        else:
-            out[:] = Image.fromarray(frame).resize((width, height), Image.Resampling.BILINEAR)
-    return resized
 
 
 @PIPELINES.register
@@ -76,14 +52,16 @@ class Scale:
         return int(long * self.short_size / short)
 
     def __call__(self, clip: Clip, rng: np.random.Generator) -> Clip:
-        frames = clip.pixels()
-        height, width = frames.shape[1:3]
+        height, width = clip.size
         short, long = min(height, width), max(height, width)
         if short == self.short_size:
             return clip
         new_long = self.long_side(short, long)
         size = (new_long, self.short_size) if width <= height else (self.short_size, new_long)
-        return replace(clip, frames=resize_frames(frames, *size, self.backend))
+        clip = clip.settled()
+        if self.backend == "pillow":
+            return clip.resized(*size)
+        return clip.with_frames(resize_frames(clip.pixels(), *size, "cv2"))
 
 
 @PIPELINES.register
@@ -101,12 +79,12 @@ class JitterScale:
 
     def __call__(self, clip: Clip, rng: np.random.Generator) -> Clip:
         size = round(rng.uniform(self.min_size, self.max_size))
-        frames = clip.pixels()
-        height, width = frames.shape[1:3]
+        height, width = clip.size
         if min(height, width) == size:
             return clip
         if width < height:
             new = (math.floor(height / width * size), size)
         else:
             new = (size, math.floor(width / height * size))
-        return replace(clip, frames=resize_frames(frames, *new, "cv2"))
+        clip = clip.settled()
+        return clip.with_frames(resize_frames(clip.pixels(), *new, "cv2"))

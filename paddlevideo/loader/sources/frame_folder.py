@@ -2,52 +2,105 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import cv2
 import numpy as np
 
-from paddlevideo.loader.sources.unreadable import Unreadable
+from paddlevideo.loader.sources.frame_names import USUAL, find_frames, spans
+from paddlevideo.loader.sources.unreadable import Unreadable, read_regular
+
+# As stored: what a camera notes about its position (EXIF) may differ from frame to frame. OpenCV before 4.10 gives BGR.
+RGB = getattr(cv2, "IMREAD_COLOR_RGB", None)
+FLAGS = (cv2.IMREAD_COLOR if RGB is None else RGB) | cv2.IMREAD_IGNORE_ORIENTATION
 
 
 class FrameFolder:
-    """A FrameSource over the image files `folder / pattern.format(i)`, i from 1. Only wanted files are opened.
+    """A FrameSource over the image files `folder / pattern.format(i)`. Only wanted files are opened.
+
+    They are numbered from 1, or from 0 where the last one would be missing otherwise. The folder is listed only where
+    that is not enough: to find the pattern or the count, or to say which files are missing.
 
     Args:
         folder: where the images are.
-        pattern: file name with the number's place, such as "img_{:05}.jpg".
-        num_frames: how many the list counts.
+        pattern: file name with the number's place, such as "img_{:05}.jpg"; empty: found from the names of the files.
+        num_frames: how many the list counts; 0: as many as there are.
+        fps: how many make a second, if known.
     Raises:
-        Unreadable: naming the first file that is missing or no image.
+        Unreadable: the folder, or files in it, are missing, or what is in it is not clear.
     """
 
-    def __init__(self, folder: str, pattern: str, num_frames: int) -> None:
-        if not Path(folder).is_dir():
-            raise Unreadable(folder, "no such folder of frames")
-        if num_frames < 1:
+    def __init__(self, folder: str, pattern: str, num_frames: int, fps: float | None = None) -> None:
+        if num_frames < 0:
             raise Unreadable(folder, f"the list counts {num_frames} frames")
-        self.folder = Path(folder)
-        self.pattern = pattern
+        self.folder = folder
+        self.pattern = pattern or USUAL
         self.num_frames = num_frames
+        self.fps = fps
+        self.first = 1
+        if not num_frames or not self._exists(num_frames):
+            self._look(pattern)
+
+    def file(self, index: int) -> str:
+        """The path of the frame at a 0-based index."""
+        return self._path(self.first + index)
+
+    def _path(self, number: int) -> str:
+        return os.path.join(self.folder, self.pattern.format(number))  # noqa: PTH118 - Path takes three times as long
+
+    def _exists(self, number: int) -> bool:
+        return os.path.exists(self._path(number))  # noqa: PTH110
+
+    def _look(self, pattern: str) -> None:
+        """Finds out from the names of the files what is not known."""
+        if self.num_frames and self._exists(0) and self._exists(self.num_frames - 1):
+            self.first = 0
+            return
+        found = find_frames(self.folder, pattern)
+        self.pattern, self.first = found.pattern, found.first
+        there = found.last - found.first + 1
+        if found.missing:
+            gaps = f"frames {spans(found.missing)} are missing of {found.first}..{found.last} ({self.pattern})"
+            raise Unreadable(self.folder, gaps)
+        if there < self.num_frames:
+            name = self.pattern.format(found.last + 1)
+            raise Unreadable(
+                self.folder, f"the list counts {self.num_frames} frames, the folder holds {there}: {name} is missing"
+            )
+        self.num_frames = self.num_frames or there
 
     def read(self, indices: Sequence[int]) -> np.ndarray:
-        """The frames at 0-based `indices`: [len(indices), H, W, 3] RGB uint8."""
-        wanted, inverse = np.unique(np.asarray(indices), return_inverse=True)
-        images = [self._image(index) for index in wanted.tolist()]
-        sizes = {image.shape for image in images}
-        if len(sizes) > 1:
-            raise Unreadable(str(self.folder), f"its frames differ in size: {sorted(shape[:2] for shape in sizes)}")
-        return np.stack(images)[inverse]
+        """The frames at 0-based `indices`: [len(indices), H, W, 3] RGB uint8. Each file is read once."""
+        frames = np.empty(0, np.uint8)
+        places: dict[int, int] = {}  # index -> where it is in `frames`
+        for place, index in enumerate(indices):
+            image = frames[places[index]] if index in places else self._image(index)
+            if place == 0:
+                frames = np.empty((len(indices), *image.shape), np.uint8)
+            if image.shape != frames.shape[1:]:
+                sizes = sorted({image.shape[:2], frames.shape[1:3]})
+                raise Unreadable(self.folder, f"its frames differ in size: {sizes}")
+            frames[place] = image
+            places[index] = place
+        return frames
 
     def _image(self, index: int) -> np.ndarray:
-        name = self.pattern.format(index + 1)
+        path = self.file(index)
+        name = os.path.basename(path)  # noqa: PTH119
         try:
-            data = np.fromfile(self.folder / name, dtype=np.uint8)
-        except OSError:
-            reason = f"frame file {name} is missing (the list counts {self.num_frames} frames)"
-            raise Unreadable(str(self.folder), reason) from None
-        bgr = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-        if bgr is None:
-            raise Unreadable(str(self.folder), f"frame file {name} is no image that can be decoded")
-        return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+            data = np.frombuffer(read_regular(path), np.uint8)
+        except FileNotFoundError:
+            raise Unreadable(self.folder, self._gap(name)) from None
+        except OSError as error:
+            raise Unreadable(self.folder, f"frame file {name} cannot be read: {error.strerror}") from None
+        image = cv2.imdecode(data, FLAGS) if data.size else None
+        if image is None:
+            raise Unreadable(self.folder, f"frame file {name} is no image that can be decoded")
+        return image if RGB is not None else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+    def _gap(self, name: str) -> str:
+        """Why a file is not there, with all others that are not."""
+        found = find_frames(self.folder, self.pattern)
+        missing = [number for number in found.missing if number < self.first + self.num_frames]
+        return f"frame file {name} is missing: frames {spans(missing)} of {found.first}..{found.last}"

@@ -1,0 +1,42 @@
+"""Boxes of frames, and copying them, once, to where the model reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+
+class Box(NamedTuple):
+    """A part of every frame of a clip, pixels; `mirrored` left to right after it is cut."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+    mirrored: bool = False
+
+    def of(self, frames: np.ndarray) -> np.ndarray:
+        """The box of frames [T, H, W, 3], nothing copied; not yet mirrored."""
+        return frames[:, self.top : self.top + self.height, self.left : self.left + self.width]
+
+
+def write(frames: np.ndarray, boxes: Sequence[Box], layout: str, out: np.ndarray) -> None:
+    """Copies the boxes of frames [T, H, W, 3], or the frames where there are no boxes, V views in all.
+
+    Args:
+        layout: the order of the axes of `out`: "tchw", "cthw" or "thwc".
+        out: takes them view after view: V * T on its axis t.
+    """
+    planar = layout != "thwc"
+    places = iter(out.transpose([layout.index(axis) for axis in ("tchw" if planar else "thwc")]))  # V * T of them
+    for box in boxes or [Box(0, 0, *frames.shape[1:3])]:
+        for cut, place in zip(box.of(frames), places):  # [h, w, 3]
+            # OpenCV takes channels apart several times faster than NumPy, but only in rows without gaps.
+            cut = cv2.flip(cut, 1) if box.mirrored else np.ascontiguousarray(cut)
+            if planar:
+                cv2.split(cut, list(place))
+            else:
+                place[...] = cut
