@@ -25,9 +25,9 @@ def eval_flag(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--eval",
         nargs="+",
-        choices=["top_k_accuracy", "mean_class_accuracy"],
+        choices=["top_k_accuracy", "mean_class_accuracy", "mean_average_precision"],
         metavar="FIGURE",
-        help="figures to compute: top_k_accuracy, mean_class_accuracy",
+        help="figures to compute: top_k_accuracy, mean_class_accuracy, mean_average_precision",
     )
 
 
@@ -56,5 +56,5 @@ def run(args: argparse.Namespace) -> None:
     overrides = [*args.override, *averaging(args.config, args.override, args.average_clips)]
     resolved = session.begin(args.config, overrides, use_gpu=args.use_gpu, deterministic=args.deterministic)
     out = Path(args.out) if args.out else None
-    options = ResultOptions(tuple(args.eval or ["top_k_accuracy"]), out, args.config, tuple(overrides))
+    options = ResultOptions(tuple(args.eval or ()), out, args.config, tuple(overrides))
     test(resolved, args.weights, engine=args.engine, seed=args.seed, max_iters=args.max_iters, options=options)

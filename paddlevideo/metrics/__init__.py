@@ -1,5 +1,5 @@
 """Figures computed from scores and labels. Plain NumPy."""
 
-from paddlevideo.metrics import figures, topk
+from paddlevideo.metrics import average_precision, figures, topk
 
-__all__ = ["figures", "topk"]
+__all__ = ["average_precision", "figures", "topk"]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from paddlevideo.metrics.average_precision import mean_average_precision
 from paddlevideo.metrics.topk import correct_at
 
 
@@ -31,11 +32,20 @@ def mean_class_accuracy(scores: np.ndarray, labels: np.ndarray, topk: Sequence[i
 FIGURES: dict[str, Callable[[np.ndarray, np.ndarray, Sequence[int]], dict[str, float]]] = {
     "top_k_accuracy": top_k_accuracy,
     "mean_class_accuracy": mean_class_accuracy,
+    "mean_average_precision": mean_average_precision,
 }
+ONE_LABEL = ("top_k_accuracy", "mean_class_accuracy")  # figures of samples with one label each
+
+
+def check(names: Sequence[str], multi_label: bool) -> None:
+    """Raises ValueError for a figure that cannot be computed of samples with any number of labels."""
+    wrong = [name for name in names if multi_label and name in ONE_LABEL]
+    if wrong:
+        raise ValueError(f"{wrong[0]} is of one label a sample, and these have any number: mean_average_precision")
 
 
 def compute(names: Sequence[str], scores: np.ndarray, labels: np.ndarray, topk: Sequence[int]) -> dict[str, float]:
-    """The named figures of scores [N, K] and labels [N], N at least 1, in the order of the names."""
+    """The named figures of scores [N, K] and labels [N] (or [N, K] bool), N at least 1, in the order of the names."""
     return {key: value for name in names for key, value in FIGURES[name](scores, labels, topk).items()}
 
 

@@ -10,9 +10,19 @@ from paddlevideo.registry import METRICS
 
 
 class Metric(Protocol):
-    """`update` with batches, then `result`."""
+    """`update` with batches, then `result`.
+
+    Attributes:
+        topk: the k values of top-k accuracy, where that is asked for.
+        best: the figure of `result` by which the best model is chosen.
+        figures: names of `metrics.figures` that a test computes unless it is told others.
+        multi_label: whether labels are [N, K] bool, any number a sample, instead of class ids [N].
+    """
 
     topk: list[int]
+    best: str
+    figures: tuple[str, ...]
+    multi_label: bool
     log_interval: int
     views: int | None
 
@@ -49,6 +59,9 @@ class CenterCropMetric:
         views: of each video in the test; None where any number is right.
     """
 
+    best = "top1"
+    figures: tuple[str, ...] = ("top_k_accuracy",)
+    multi_label = False
     views: int | None = None
 
     def __init__(self, topk: list[int] = [1, 5], log_interval: int = 1) -> None:  # noqa: B006 - never modified

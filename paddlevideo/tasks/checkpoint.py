@@ -27,7 +27,8 @@ class TrainState:
     Attributes:
         epoch: zero-based epoch under way.
         step: batches of that epoch already trained on.
-        best_top1: highest validation accuracy so far, 0..1; -1 before the first.
+        best_top1: highest validation figure so far, 0..1; -1 before the first. Top-1 accuracy, or what METRIC has in
+            its place: mean average precision.
         best_epoch: one-based epoch it came from; 0 before the first.
         seed: the run's seed; a resume must use the same.
         lr_scale: what the learning rates are multiplied by; a resume keeps it. None until the run has begun.

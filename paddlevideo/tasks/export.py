@@ -24,7 +24,7 @@ from paddlevideo.tasks import schema
 from paddlevideo.tasks.engine import Engine, EngineOptions
 from paddlevideo.tasks.evaluate import scorer
 from paddlevideo.tasks.exported import read_manifest
-from paddlevideo.tasks.labels import read_labels
+from paddlevideo.tasks.labels import class_names
 from paddlevideo.tasks.run import build_model, check_fit, load_weights, num_classes
 from paddlevideo.tasks.schema import RootSection
 from paddlevideo.utils import compat, environment, files, log
@@ -69,7 +69,7 @@ def export(
     """
     cfg = resolved.root
     name = name or cfg.model_name
-    labels = read_labels(cfg.DATASET.labels, num_classes(cfg))
+    labels = class_names(cfg.DATASET, num_classes(cfg))
     model = build_model(cfg)
     load_weights(model, weights)
     model.eval()
@@ -85,6 +85,7 @@ def export(
             "model_file": program.name,
             "params_file": f"{name}.pdiparams",
             "score_kind": model.score_kind,
+            "multi_label": model.multi_label,
             "labels": labels,
             "input": {"shape": [None, *shape], "dtype": "float32"},
             "engine": {"onednn": settings.onednn},
@@ -163,7 +164,7 @@ def _verify(model: Any, program: Path, shape: list[int], batch_sizes: tuple[int,
     options = engines.safe_options(program, params, options, [1, *shape])
     run, score, rng = Engine(program, params, options), scorer(model), np.random.default_rng(0)
     imgs = rng.normal(size=[max(batch_sizes), *shape]).astype("float32")
-    expected = np.concatenate([score(imgs[i : i + 1]) for i in range(len(imgs))])
+    expected = np.concatenate([score({"imgs": imgs[i : i + 1]}) for i in range(len(imgs))])
     worst = max(float(np.abs(run(imgs[:size]) - expected[:size]).max()) for size in batch_sizes)
     worst /= max(float(np.abs(expected).max()), 1e-12)
     if not worst <= TOLERANCE:

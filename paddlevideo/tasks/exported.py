@@ -14,8 +14,8 @@ import yaml
 from paddlevideo import config, yaml_tree
 from paddlevideo.loader.pipelines.pipeline import Pipeline
 from paddlevideo.tasks import schema
-from paddlevideo.tasks.labels import read_labels
-from paddlevideo.tasks.run import build_model, num_classes, pipeline_of
+from paddlevideo.tasks.labels import class_names
+from paddlevideo.tasks.run import build_model, multi_label, num_classes, pipeline_of
 from paddlevideo.tasks.schema import RootSection
 from paddlevideo.utils.errors import UserError
 
@@ -24,7 +24,8 @@ from paddlevideo.utils.errors import UserError
 class Exported:
     """An exported model: its files, and how its clips are prepared and its scores read.
 
-    `onednn` is what the export found for this version of Paddle; None where that has to be tried.
+    `onednn` is what the export found for this version of Paddle; None where that has to be tried. `multi_label`:
+    probabilities are by sigmoid, each class by itself.
     """
 
     model_file: Path
@@ -33,11 +34,14 @@ class Exported:
     labels: list[str] | None
     score_kind: Literal["logits", "probabilities"]
     onednn: bool | None
+    multi_label: bool = False
 
     def probabilities(self, scores: np.ndarray) -> np.ndarray:
-        """Softmax over classes, unless the program has done it: [N, K] -> [N, K]."""
+        """Softmax over classes (or sigmoid), unless the program has done it: [N, K] -> [N, K]."""
         if self.score_kind == "probabilities":
             return scores
+        if self.multi_label:
+            return np.exp(-np.logaddexp(0, -scores))
         powers = np.exp(scores - scores.max(axis=1, keepdims=True))
         return powers / powers.sum(axis=1, keepdims=True)
 
@@ -61,9 +65,10 @@ def open_exported(model: Path, params: Path | None, cfg: RootSection | None) -> 
         model_file,
         params_file,
         pipeline_of(cfg, "test") if cfg else _pipeline_from(said, model_file),
-        read_labels(cfg.DATASET.labels, num_classes(cfg)) if cfg and own_labels else said.get("labels"),
+        class_names(cfg.DATASET, num_classes(cfg)) if cfg and own_labels else said.get("labels"),
         said.get("score_kind") or build_model(cfg).score_kind,  # type: ignore[arg-type]
         said.get("engine", {}).get("onednn") if said.get("versions", {}).get("paddle") == paddle.__version__ else None,
+        said.get("multi_label", multi_label(cfg) if cfg and manifest is None else False),
     )
 
 

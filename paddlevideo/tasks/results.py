@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from paddlevideo.metrics import figures
+from paddlevideo.metrics import average_precision, figures
 from paddlevideo.utils import files
 from paddlevideo.utils.errors import UserError
 
 SUFFIXES = (".json", ".csv")
+Sample: TypeAlias = tuple[str, int | list[int], list[float]]  # file, label or labels, scores
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class About:
         classes: names in id order.
         overrides: what -o said.
         unreadable: [{"file": ..., "reason": ...}], samples without scores.
+        multi_label: whether a sample has any number of labels.
     """
 
     config: str
@@ -45,11 +47,12 @@ class About:
     classes: list[str]
     overrides: list[str] = field(default_factory=list)
     unreadable: list[dict[str, str]] = field(default_factory=list)
+    multi_label: bool = False
 
 
 @dataclass(frozen=True)
 class Results:
-    """Scores of a test split, in the order of its list: N paths, labels [N] int64, scores [N, K] float32."""
+    """Scores of a test split, in the order of its list: N paths, labels [N] int64 or [N, K] bool, scores [N, K]."""
 
     about: About
     files: list[str]
@@ -77,8 +80,15 @@ def write(path: Path, results: Results) -> None:
 def report(results: Results, names: list[str], per_class: bool = False, confusion: bool = False) -> Iterator[str]:
     """Lines: the named figures as the test printed them, what they are of, and the tables asked for."""
     about = results.about
+    check_figures(names, about.multi_label)
+    if confusion and about.multi_label:
+        raise UserError("--confusion: these samples have any number of labels, so none is taken for another")
     yield figures.line(figures.compute(names, results.scores, results.labels, about.topk))
     yield f"on {len(results.files)} of {about.total} samples, {about.score_kind} of {about.weights}"
+    if about.multi_label:
+        if per_class:
+            yield from average_precision.precision_table(results.scores, results.labels, about.classes)
+        return
     counts = figures.confusion(results.scores, results.labels)
     if per_class:
         yield from figures.class_table(counts, about.classes)
@@ -86,10 +96,19 @@ def report(results: Results, names: list[str], per_class: bool = False, confusio
         yield from figures.confusions(counts, about.classes)
 
 
-def _samples(results: Results) -> Iterator[tuple[str, int, int, list[str]]]:
-    """(file, label, prediction, scores as text) of each sample."""
+def check_figures(names: Sequence[str], multi_label: bool) -> None:
+    """Raises UserError for a figure that --eval names and that cannot be computed of these samples."""
+    try:
+        figures.check(names, multi_label)
+    except ValueError as error:
+        raise UserError(f"--eval: {error}") from None
+
+
+def _samples(results: Results) -> Iterator[tuple[str, int | list[int], int, list[str]]]:
+    """(file, label or labels, prediction, scores as text) of each sample."""
     best = results.scores.argmax(axis=1).tolist()
-    for file, label, prediction, row in zip(results.files, results.labels.tolist(), best, results.scores):
+    labels = [np.flatnonzero(row) for row in results.labels] if results.about.multi_label else results.labels
+    for file, label, prediction, row in zip(results.files, (one.tolist() for one in labels), best, results.scores):
         yield file, label, prediction, [f"{value:.9g}" for value in row.tolist()]
 
 
@@ -111,7 +130,8 @@ def _csv_lines(results: Results) -> Iterator[str]:
     writer = csv.writer(_Lines(rows), lineterminator="\n")
     writer.writerow(["file", "label", "prediction", *(f"score_{i}" for i in range(results.scores.shape[1]))])
     for file, label, prediction, row in _samples(results):
-        writer.writerow([file, label, prediction, *row])
+        listed = " ".join(map(str, label)) if isinstance(label, list) else label
+        writer.writerow([file, listed, prediction, *row])
         yield from rows
         rows.clear()
     yield from rows
@@ -138,25 +158,26 @@ def read(path: Path) -> Results:
         raise UserError(f"{path}: not a whole file of --test --out ({error}); test again") from None
 
 
-def _parse_json(text: str) -> tuple[dict[str, Any], list[tuple[str, int, list[float]]]]:
+def _parse_json(text: str) -> tuple[dict[str, Any], list[Sample]]:
     whole = json.loads(text)
     samples = [(item["file"], item["label"], item["scores"]) for item in whole.pop("samples")]
     return whole, samples
 
 
-def _parse_csv(lines: Iterator[str]) -> tuple[dict[str, Any], list[tuple[str, int, list[float]]]]:
+def _parse_csv(lines: Iterator[str]) -> tuple[dict[str, Any], list[Sample]]:
     about = json.loads(next(lines, "").removeprefix("# "))
     rows = csv.reader(lines)
     width = len(next(rows, []))
-    samples = []
+    samples: list[Sample] = []
     for row in rows:
         if len(row) != width:
             raise ValueError(f"line {rows.line_num + 1} has {len(row)} of {width} columns")
-        samples.append((row[0], int(row[1]), [float(value) for value in row[3:]]))
+        label = [int(text) for text in row[1].split()] if about.get("multi_label") else int(row[1])
+        samples.append((row[0], label, [float(value) for value in row[3:]]))
     return about, samples
 
 
-def _checked(about: About, samples: list[tuple[str, int, list[float]]]) -> Results:
+def _checked(about: About, samples: list[Sample]) -> Results:
     """Samples as arrays. Raises ValueError when they do not fit together."""
     if not samples:
         raise ValueError("there are no samples in it")
@@ -165,12 +186,18 @@ def _checked(about: About, samples: list[tuple[str, int, list[float]]]) -> Resul
         raise ValueError(f"eval {about.eval} or topk {about.topk} is not known here")
     classes = len(about.classes)
     for file, label, row in samples:
-        if len(row) != classes or label not in range(classes):
+        ids = label if about.multi_label and isinstance(label, list) else [label]
+        if len(row) != classes or any(one not in range(classes) for one in ids):
             raise ValueError(f"{file}: {len(row)} scores and label {label}, but there are {classes} classes")
     scores = np.array([row for _, _, row in samples], dtype=np.float32)  # [N, K]
     if scores.ndim != 2:
         raise ValueError("the scores of a sample are not a row of numbers")
     if not np.isfinite(scores).all():
         raise ValueError("some scores are not numbers")
-    labels = np.array([label for _, label, _ in samples], dtype=np.int64)
+    if about.multi_label:
+        labels = np.zeros(scores.shape, bool)
+        for place, (_, label, _) in enumerate(samples):
+            labels[place, label] = True
+    else:
+        labels = np.array([label for _, label, _ in samples], dtype=np.int64)
     return Results(about, [file for file, _, _ in samples], labels, scores)

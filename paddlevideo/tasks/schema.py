@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -45,7 +45,11 @@ def _positive(section: str, **values: int | None) -> None:
 
 @dataclass(frozen=True)
 class DatasetSection:
-    """DATASET: lists of videos and how they are batched. Batch sizes are per process."""
+    """DATASET: lists of videos and how they are batched. Batch sizes are per process.
+
+    Attributes:
+        labels: file of class names; data sets that take `labels` and are not given it get this one.
+    """
 
     train: Annotated[Spec, DATASETS] | None = None
     valid: Annotated[Spec, DATASETS] | None = None
@@ -64,6 +68,11 @@ class DatasetSection:
         for key in ("num_workers", "valid_num_workers", "test_num_workers"):
             if (getattr(self, key) or 0) < 0:
                 raise ValueError(f"{key} must not be negative, got {getattr(self, key)}")
+        for split in ("train", "valid", "test"):
+            spec = getattr(self, split)
+            if spec is not None and "labels" in config.parameters(spec.target):
+                own = {"labels": self.labels, **{k: v for k, v in spec.arguments.items() if v is not None}}
+                object.__setattr__(self, split, replace(spec, arguments={**spec.arguments, **own}))
 
     def batch_of(self, split: Split) -> int:
         """Clips a batch on one process."""

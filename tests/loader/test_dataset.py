@@ -50,7 +50,8 @@ def test_broken_lines_are_all_counted_and_the_first_are_shown(tmp_path: Path) ->
         VideoDataset(path)
     lines = str(caught.value).splitlines()
     assert lines[0] == f"{path}:2: 'b.mp4'; expected 'path label'"
-    assert lines[1] == f"{path}:3: 'c.mp4 -1'; expected 'path label'"
+    assert lines[1] == f"{path}:3: 'c.mp4 -1'; expected 'path label' (the label is negative)"
+    assert lines[2].endswith("('x' is no class id, and names need a file of them: DATASET.labels)")
     assert len(lines) == 6
     assert lines[-1] == "... 7 broken lines in all"
 

@@ -377,8 +377,8 @@ def test_classes_in_another_order(source: Path, tmp_path: Path, capsys) -> None:
     "before, after, told",
     [
         ("a\nb\n", "a\n", "no name for class 2"),
-        ("a\nb\na\n", "a\n", r"from\.txt: names a class twice"),
-        ("a\nb\nc\n", "a\na\n", r"to\.txt: names a class twice"),
+        ("a\nb\na\n", "a\n", r"from\.txt:3: 'a' is the name of class 0 as well as of class 2"),
+        ("a\nb\nc\n", "a\na\n", r"to\.txt:2: 'a' is the name of class 0 as well as of class 1"),
         ("a\nb\nc\n", "a\nx\n", r"to\.txt: 'x' is not among the 3 classes"),
     ],
 )

@@ -30,6 +30,8 @@ def test_without_a_file_the_ids_are_the_names() -> None:
         ("0 a\n2 b\n", "no name for class 1"),
         ("a\nb\nc\n", "3 names, but the model has 2 classes"),
         ("", "no name for class 0"),
+        ("a b\nc\na b\n", ":3: 'a b' is the name of class 0 as well as of class 2"),
+        ("1 a\n0 a\n", ":2: 'a' is the name of class 1 as well as of class 0"),
     ],
 )
 def test_wrong_files(text: str, message: str, tmp_path: Path) -> None:
@@ -38,6 +40,13 @@ def test_wrong_files(text: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         read_labels(str(path), 2)
     assert str(path) in str(caught.value) and message in str(caught.value)
+
+
+@pytest.mark.parametrize("data", [b"0 caf\xe9\n", "a\nb\n".encode("utf-16")])
+def test_a_file_that_is_no_text(data: bytes, tmp_path: Path) -> None:
+    (tmp_path / "labels.txt").write_bytes(data)
+    with pytest.raises(UserError, match=r"labels.txt: the label file \(DATASET.labels\) cannot be read: it is not UTF"):
+        read_labels(str(tmp_path / "labels.txt"), 2)
 
 
 def test_a_missing_file(tmp_path: Path) -> None:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+import paddle
 from paddle import Tensor, nn
-from paddle.nn import functional as F
 
 
 class Recognizer(nn.Layer):
     """A backbone and a head. N videos, S frames each with all their views, K classes.
 
     Attributes:
-        score_kind: what `scores` gives: "logits", or "probabilities" (views averaged after their softmax).
+        score_kind: what `scores` gives: "logits", or "probabilities" (views averaged after their softmax or sigmoid).
+        multi_label: whether a video has any number of labels: probabilities by sigmoid instead of softmax.
     """
 
     score_kind: Literal["logits", "probabilities"] = "logits"
@@ -26,9 +27,21 @@ class Recognizer(nn.Layer):
             )
         self.backbone = backbone
         self.head = head
+        self.multi_label: bool = head.multi_label
+
+    def inputs(self, batch: Mapping[str, Tensor]) -> Tensor:
+        """A batch -> the frames as the backbone takes them: imgs * scale + shift where the batch has those, float32.
+
+        Pixels come as uint8 to the device and become numbers there. In mixed precision too that is done in float32, so
+        that the network sees what it would see of normalised frames.
+        """
+        if "scale" not in batch:
+            return batch["imgs"]
+        with paddle.amp.auto_cast(enable=False):
+            return batch["imgs"].astype("float32") * batch["scale"] + batch["shift"]
 
     def forward(self, batch: Mapping[str, Tensor]) -> Tensor:
-        """A batch with "imgs" -> logits [N, K] for the loss. The batch is left as it is."""
+        """A batch with "imgs" (see `inputs`) -> logits [N, K] for the loss. The batch is left as it is."""
         raise NotImplementedError
 
     def scores(self, imgs: Tensor) -> Tensor:
@@ -40,7 +53,7 @@ class Recognizer(nn.Layer):
         raise NotImplementedError
 
     def loss(self, logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
-        """Logits [N, K] and a batch with "label" [N] -> a scalar. Labels are smoothed in training mode only.
+        """Logits [N, K] and a batch with "label" [N] or [N, L] -> a scalar. Labels are smoothed in training mode only.
 
         In a mixed batch, with "label_b" [N] and "lam" [] too, clips count for both labels: lam times the loss for the
         first plus (1 - lam) times that for the second.
@@ -52,7 +65,7 @@ class Recognizer(nn.Layer):
         return lam * loss + (1 - lam) * self.head.loss(logits, batch["label_b"])
 
     def accuracy(self, logits: Tensor, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Logits [N, K] and a batch with "label" [N] -> {"top1": scalar, "top5": scalar}, each 0..1.
+        """Logits [N, K] and a batch with "label" [N] -> {"top1": scalar, ...}, each 0..1; see `Head.accuracy`.
 
         Of a mixed batch it is the mean for both labels, weighted like the loss.
         """
@@ -63,6 +76,6 @@ class Recognizer(nn.Layer):
         return {name: lam * value + (1 - lam) * others[name] for name, value in hits.items()}
 
     def predict(self, imgs: Tensor) -> Tensor:
-        """Frames -> class probabilities [N, K]: softmax exactly once. Meant for evaluation mode."""
+        """Frames -> class probabilities [N, K]: softmax (or sigmoid) exactly once. Meant for evaluation mode."""
         scores = self.scores(imgs)
-        return F.softmax(scores, axis=-1) if self.score_kind == "logits" else scores
+        return self.head.probabilities(scores) if self.score_kind == "logits" else scores

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from paddle import Tensor, nn
-from paddle.nn import functional as F
 
 from paddlevideo.modeling.framework.base import Recognizer
 from paddlevideo.modeling.framework.runtime import RuntimeConfig
@@ -22,7 +21,7 @@ class Recognizer2D(Recognizer):
             over time.
         head: maps those to logits [N, K].
         runtime_cfg: what is averaged over views in evaluation: "score" (default), the logits, over all frames at once;
-            "prob", the softmax of each view of `num_seg` frames.
+            "prob", the probabilities of each view of `num_seg` frames.
 
     Raises:
         ValueError: when backbone and head disagree on the channels or the data format, or it is not known how many
@@ -49,7 +48,7 @@ class Recognizer2D(Recognizer):
 
     def forward(self, batch: Mapping[str, Tensor]) -> Tensor:
         """batch["imgs"] [N, S, 3, H, W] (NHWC: [N, S, H, W, 3]) -> logits [N, K]."""
-        return self._logits(batch["imgs"])
+        return self._logits(self.inputs(batch))
 
     def scores(self, imgs: Tensor) -> Tensor:
         """[N, S, 3, H, W] (NHWC: [N, S, H, W, 3]) -> logits or probabilities [N, K], averaged over the V views."""
@@ -58,7 +57,7 @@ class Recognizer2D(Recognizer):
         num_frames = imgs.shape[1]
         t = min(self.view_frames, num_frames)  # a video of fewer frames, as in validation, is one view
         views = imgs.reshape([-1, t, *imgs.shape[2:]])  # [N*V, T, 3, H, W]
-        chances = F.softmax(self._logits(views), axis=-1)  # [N*V, K]
+        chances = self.head.probabilities(self._logits(views))  # [N*V, K]
         return chances.reshape([-1, num_frames // t, self.head.num_classes]).mean(axis=1)
 
     def _logits(self, imgs: Tensor) -> Tensor:

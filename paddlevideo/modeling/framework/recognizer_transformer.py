@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from paddle import Tensor, nn
-from paddle.nn import functional as F
 
 from paddlevideo.modeling.backbones.vision_transformer import VisionTransformer
 from paddlevideo.modeling.framework.base import Recognizer
@@ -46,7 +45,7 @@ class RecognizerTransformer(Recognizer):
 
     def forward(self, batch: Mapping[str, Tensor]) -> Tensor:
         """batch["imgs"] [N, 3, T, H, W], one view a video -> logits [N, K]."""
-        return self.head(self.backbone(batch["imgs"]))
+        return self.head(self.backbone(self.inputs(batch)))
 
     def scores(self, imgs: Tensor) -> Tensor:
         """[N, 3, V*T, H, W] -> logits or probabilities [N, K], the mean over the V views; see `score_kind`."""
@@ -56,7 +55,7 @@ class RecognizerTransformer(Recognizer):
         clips = views.transpose([0, 2, 1, 3, 4, 5]).reshape([-1, channels, t, height, width])  # [N*V, 3, T, H, W]
         scores = self.head(self.backbone(clips))  # [N*V, K]
         if self.score_kind == "probabilities":
-            scores = F.softmax(scores, axis=-1)
+            scores = self.head.probabilities(scores)
         return scores.reshape([-1, frames // t, self.head.num_classes]).mean(axis=1)
 
     def check_frames(self, shape: Sequence[int], views: int | None = None) -> None:

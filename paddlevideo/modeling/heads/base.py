@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Annotated, TypeAlias
+
 from paddle import ParamAttr, Tensor, nn
+from paddle.nn import functional as F
 from paddle.regularizer import L2Decay
 
 from paddlevideo.modeling.layers.conv_bn import DataFormat
+from paddlevideo.modeling.losses.binary_cross_entropy import multi_hot
 from paddlevideo.modeling.losses.cross_entropy import CrossEntropyLoss
+from paddlevideo.registry import LOSSES
+
+Loss: TypeAlias = Annotated[nn.Layer, LOSSES]
 
 
 def own_rates(weight: float = 5.0, bias: float = 10.0, decay: float | None = 1e-4) -> dict[str, ParamAttr]:
@@ -32,6 +39,7 @@ class Head(nn.Layer):
         std: of the normal distribution the weight starts from; the bias starts at 0.
         ls_eps: label smoothing, see `CrossEntropyLoss`.
         data_format: axis order of the features.
+        loss_cfg: the loss; None: `CrossEntropyLoss` with `ls_eps`.
         weight_attr, bias_attr: learning rate multiplier and decay of the classifier where they are its own.
 
     Raises:
@@ -46,6 +54,7 @@ class Head(nn.Layer):
         std: float,
         ls_eps: float,
         data_format: DataFormat,
+        loss_cfg: nn.Layer | None = None,
         *,
         weight_attr: ParamAttr | None = None,
         bias_attr: ParamAttr | None = None,
@@ -67,7 +76,11 @@ class Head(nn.Layer):
         bias_attr.initializer = nn.initializer.Constant(0.0)
         self.dropout = nn.Dropout(drop_ratio)
         self.fc = nn.Linear(in_channels, num_classes, weight_attr, bias_attr)
-        self.criterion = CrossEntropyLoss(ls_eps)
+        if loss_cfg is not None and ls_eps:
+            raise ValueError(f"ls_eps={ls_eps} is of the default loss; with loss_cfg, give what that loss takes")
+        self.criterion = loss_cfg or CrossEntropyLoss(ls_eps)
+        self.criterion.check(num_classes)
+        self.multi_label: bool = self.criterion.multi_label
 
     def pool(self, features: Tensor) -> Tensor:
         """Average over the height and width: [N*S, C, H, W] (or channels last) -> [N*S, C]."""
@@ -78,14 +91,25 @@ class Head(nn.Layer):
         raise NotImplementedError
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Logits [N, K], class numbers [N] -> a scalar. Labels are smoothed in training mode only."""
+        """Logits [N, K], class numbers [N] (several: [N, L], see `multi_hot`) -> a scalar.
+
+        Labels are smoothed in training mode only.
+        """
         return self.criterion(logits, labels)
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Logits [..., K] -> probabilities: by softmax, or where a video has several labels by sigmoid."""
+        return F.sigmoid(logits) if self.multi_label else F.softmax(logits, axis=-1)
 
     def accuracy(self, logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Share of the N videos whose class is the best, or among the five best: {"top1": scalar, "top5": scalar}.
 
-        With fewer than five classes, top5 is over all of them (and thus 1).
+        With fewer than five classes, top5 is over all of them (and thus 1). Where a video has several labels:
+        {"hit1": scalar}, the share whose best class is one of them.
         """
+        if self.multi_label:
+            own = multi_hot(labels, self.num_classes).take_along_axis(logits.argmax(axis=1, keepdim=True), axis=1)
+            return {"hit1": own.mean()}
         ranked = logits.topk(min(5, self.num_classes), axis=1)[1]  # [N, min(5, K)]
         hits = (ranked == labels.reshape([-1, 1])).astype("float32")
         return {"top1": hits[:, 0].mean(), "top5": hits.sum(axis=1).mean()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from paddle import Tensor
 
-from paddlevideo.modeling.heads.base import Head, own_rates
+from paddlevideo.modeling.heads.base import Head, Loss, own_rates
 from paddlevideo.modeling.layers.conv_bn import DataFormat
 from paddlevideo.registry import HEADS
 
@@ -28,9 +28,10 @@ class PPTSNHead(Head):
         ls_eps: float = 0.0,
         data_format: DataFormat = "NCHW",
         fclr5: bool = True,
+        loss_cfg: Loss | None = None,
     ) -> None:
         rates = own_rates() if fclr5 else own_rates(1.0, 1.0)
-        super().__init__(num_classes, in_channels, drop_ratio, std, ls_eps, data_format, **rates)
+        super().__init__(num_classes, in_channels, drop_ratio, std, ls_eps, data_format, loss_cfg, **rates)
 
     def forward(self, features: Tensor, num_seg: int) -> Tensor:
         """Features [N*S, C, H, W] of N videos with S = `num_seg` frames each -> logits [N, K]."""

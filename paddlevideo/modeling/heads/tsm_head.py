@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from paddle import Tensor
 
-from paddlevideo.modeling.heads.base import Head, own_rates
+from paddlevideo.modeling.heads.base import Head, Loss, own_rates
 from paddlevideo.modeling.layers.conv_bn import DataFormat
 from paddlevideo.registry import HEADS
 
@@ -31,11 +31,12 @@ class TSMHead(Head):
         ls_eps: float = 0.0,
         data_format: DataFormat = "NCHW",
         fc_decay: float | None = 1e-4,
+        loss_cfg: Loss | None = None,
     ) -> None:
         if fc_decay is not None and fc_decay < 0:
             raise ValueError(f"fc_decay={fc_decay} is negative")
         rates = own_rates(decay=fc_decay)
-        super().__init__(num_classes, in_channels, drop_ratio, std, ls_eps, data_format, **rates)
+        super().__init__(num_classes, in_channels, drop_ratio, std, ls_eps, data_format, loss_cfg, **rates)
 
     def forward(self, features: Tensor, num_seg: int) -> Tensor:
         """Features [N*S, C, H, W] of N videos with S = `num_seg` frames each -> logits [N, K]."""

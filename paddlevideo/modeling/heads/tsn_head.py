@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from paddle import Tensor
 
-from paddlevideo.modeling.heads.base import Head
+from paddlevideo.modeling.heads.base import Head, Loss
 from paddlevideo.modeling.layers.conv_bn import DataFormat
 from paddlevideo.registry import HEADS
 
@@ -24,8 +24,9 @@ class TSNHead(Head):
         std: float = 0.01,
         ls_eps: float = 0.0,
         data_format: DataFormat = "NCHW",
+        loss_cfg: Loss | None = None,
     ) -> None:
-        super().__init__(num_classes, in_channels, drop_ratio, std, ls_eps, data_format)
+        super().__init__(num_classes, in_channels, drop_ratio, std, ls_eps, data_format, loss_cfg)
 
     def forward(self, features: Tensor, num_seg: int) -> Tensor:
         """Features [N*S, C, H, W] of N videos with S = `num_seg` frames each -> logits [N, K]."""

@@ -1,5 +1,6 @@
 """Losses."""
 
+from paddlevideo.modeling.losses.binary_cross_entropy import BinaryCrossEntropyLoss
 from paddlevideo.modeling.losses.cross_entropy import CrossEntropyLoss
 
-__all__ = ["CrossEntropyLoss"]
+__all__ = ["BinaryCrossEntropyLoss", "CrossEntropyLoss"]

@@ -20,11 +20,16 @@ class CrossEntropyLoss(nn.Layer):
         ValueError: for an `ls_eps` outside its range.
     """
 
+    multi_label = False
+
     def __init__(self, ls_eps: float = 0.0) -> None:
         super().__init__()
         if not 0 <= ls_eps < 1:
             raise ValueError(f"ls_eps={ls_eps} is outside 0 <= ls_eps < 1")
         self.ls_eps = ls_eps
+
+    def check(self, num_classes: int) -> None:
+        """Any number of classes will do."""
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Logits [N, K] and class numbers [N] -> a scalar."""
