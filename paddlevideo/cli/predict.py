@@ -70,34 +70,39 @@ def run(args: argparse.Namespace) -> int:
     model = exported.open_exported(Path(args.model_file), args.params_file and Path(args.params_file), cfg)
     predictor = predict.Predictor(model, _engine_options(args, gpu), args.batch_size, args.num_workers)
     done = []
-    for item in predictor.predict(paths, args.top_k):
-        done.append(item)
-        if not args.enable_benchmark:
-            print("\n".join(item.lines()))
+    try:
+        for item in predictor.predict(paths, args.top_k):
+            done.append(item)
+            if not args.enable_benchmark:
+                print("\n".join(item.lines()))
+    finally:
+        _report(predictor.failures, len(paths), args.output)
     for line in predictor.timing() if args.enable_benchmark else []:
         print(line)
     if args.output and done:
         predict.write_results(done, Path(args.output))
         logger.info(f"wrote {args.output}")
-    for failure in predictor.failures:
-        logger.info(f"{failure.path}: unreadable: {failure.reason}")
-    if predictor.failures:
-        logger.info(f"{len(predictor.failures)} of {len(paths)} videos were unreadable")
     if not done:
         raise UserError(f"{args.input_file}: no video could be read; there is no prediction")
     return 0
 
 
-def _inputs(path: Path, is_list: bool) -> list[Path]:
-    from paddlevideo.tasks.predict import find_videos
+def _report(failures: list[Any], total: int, output: str | None) -> None:
+    """Says which videos could not be read, and lists them beside the results."""
+    from paddlevideo.tasks import unreadable
+    from paddlevideo.utils.log import logger
 
-    if not is_list:
-        return find_videos(path)
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise UserError(f"{path}: the list cannot be read ({error.strerror})") from None
-    return [Path(line.strip()) for line in lines if line.strip()]
+    for failure in failures:
+        logger.info(f"{failure.path}: unreadable: {failure.reason}")
+    logger.info(f"{len(failures)} of {total} predict samples unreadable")
+    if output:
+        unreadable.write_listing(unreadable.listing(Path(output).parent, "predict"), failures)
+
+
+def _inputs(path: Path, is_list: bool) -> list[Path]:
+    from paddlevideo.tasks.predict import find_videos, listed_videos
+
+    return listed_videos(path) if is_list else find_videos(path)
 
 
 def _engine_options(args: argparse.Namespace, gpu: bool) -> Any:

@@ -6,17 +6,17 @@ Paddle's own loader is not used: an error in it can hang the program for ever.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from paddlevideo.loader.assemble import Assembler, Batch, Failure
+from paddlevideo.loader.assemble import Assembler, Failure, Job
+from paddlevideo.loader.batch import Batch
 from paddlevideo.loader.dataset import ListDataset
 from paddlevideo.loader.pipelines.mix import Mix
 from paddlevideo.loader.pipelines.pipeline import Pipeline
 from paddlevideo.loader.plan import plan_epoch, shuffle_rng
-from paddlevideo.loader.workers import Workers
+from paddlevideo.loader.worker import Outcome
+from paddlevideo.loader.workers import WorkerDied, Workers
 
 AHEAD = 2  # batches a worker may be ahead of the model
 
@@ -29,13 +29,13 @@ class ClipLoader:
     `num_workers`; a sample's randomness is a function of (seed, epoch, index) alone.
 
     Args:
-        num_workers: processes; 0 works in the caller.
+        num_workers: processes; 0 works in the caller, where a decoder that hangs in native code cannot be ended.
         shuffle: another order every epoch.
         drop_last: all ranks get equally many full batches (training); without it every sample comes exactly once.
         mix: blends the clips of each batch, in the worker; its randomness is a function of (seed, epoch, batch).
         rank, world_size: this process among those that share the data set.
     Attributes:
-        failures: videos that could not be read so far, each once.
+        failures: samples that could not be read so far, each once.
     Raises:
         ValueError: a number out of range, or a data set that substitutes unreadable videos without `shuffle`: figures
             measured on other videos than listed would be wrong.
@@ -70,11 +70,16 @@ class ClipLoader:
         self.world_size = world_size
         self._assembler = Assembler(dataset, pipeline, seed, training=drop_last, mix=mix)
         self._workers: Workers | None = None
-        self._failures: dict[str, Failure] = {}
+        self._failures: dict[int, Failure] = {}
 
     @property
     def failures(self) -> list[Failure]:
         return list(self._failures.values())
+
+    def remember(self, failures: Iterable[Failure]) -> None:
+        """Counts these samples as unreadable too: other ranks, or an earlier part of the run, met them."""
+        for failure in failures:
+            self._failures.setdefault(failure.index, failure)
 
     def plan(self, epoch: int) -> list[list[int]]:
         """The sample indices of each batch of an epoch on this rank."""
@@ -96,37 +101,35 @@ class ClipLoader:
         """The batches of an epoch, from `start_batch` on. Batches of which nothing could be read are left out.
 
         Raises:
-            UserError: an unreadable video where the data set says `on_error: raise`.
-            RuntimeError: a worker process died.
+            UserError: an unreadable video where the data set says `on_error: raise`; a worker process died.
         """
-        plan = self.plan(epoch)[start_batch:]
-        results = self._work(epoch, plan) if self.num_workers else (self._assembler.batch(epoch, b) for b in plan)
-        for batch, failures in results:
-            for failure in failures:
-                self._failures.setdefault(failure.path, failure)
+        jobs = [Job(epoch, indices) for indices in self.plan(epoch)[start_batch:]]
+        outcomes = self._work(jobs) if self.num_workers else (self._assembler.batch(job) for job in jobs)
+        for batch, failures in outcomes:
+            self.remember(failures)
             if batch is not None:
                 yield batch
 
-    def _work(self, epoch: int, plan: list[list[int]]) -> Iterator[tuple[Batch | None, list[Failure]]]:
-        """The results of the workers, in order."""
+    def _work(self, jobs: list[Job]) -> Iterator[Outcome]:
+        """The outcomes of the workers, in order."""
         if self._workers is None:
-            self._workers = Workers(self._assembler, self.num_workers)
-        todo = iter(plan)
-        pending: deque[Future] = deque()
+            limit = getattr(self._assembler.pipeline.decode, "time_limit", None)
+            self._workers = Workers(self._assembler, self.num_workers, limit)
+        workers, todo = self._workers, iter(jobs)
+        pending: deque[int] = deque()
         try:
-            for indices in islice(todo, AHEAD * self.num_workers):
-                pending.append(self._workers.submit(epoch, indices))
+            for job in islice(todo, AHEAD * self.num_workers):
+                pending.append(workers.submit(job))
             while pending:
-                result = pending.popleft().result()
-                for indices in islice(todo, 1):
-                    pending.append(self._workers.submit(epoch, indices))
-                yield result
-        except BrokenProcessPool as error:
+                outcome = workers.result(pending.popleft())
+                for job in islice(todo, 1):
+                    pending.append(workers.submit(job))
+                yield outcome
+        except (WorkerDied, KeyboardInterrupt, SystemExit):  # perhaps in the midst of a message
             self.close()
-            raise RuntimeError(
-                "a worker process of the loader died (often killed for want of memory, or by a crash in a video "
-                "library); use fewer num_workers or a smaller batch_size, or num_workers: 0 to see where it crashes"
-            ) from error
+            raise
+        finally:
+            workers.drop(pending)
 
     def close(self) -> None:
         """Ends the worker processes at once; a later epoch starts new ones."""

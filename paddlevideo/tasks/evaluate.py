@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import paddle
 from tqdm import tqdm
 
-from paddlevideo.loader.assemble import Failure
+from paddlevideo.loader.batch import Batch
 from paddlevideo.loader.dataloader import ClipLoader
+from paddlevideo.metrics.average_precision import multi_hot
 from paddlevideo.metrics.topk import Metric
 from paddlevideo.tasks.meter import Meter, Stopwatch
-from paddlevideo.utils import dist, files
+from paddlevideo.tasks.tensors import to_tensors
+from paddlevideo.utils import dist
 from paddlevideo.utils.errors import UserError
-from paddlevideo.utils.log import logger, on_terminal
+from paddlevideo.utils.log import on_terminal
 
 ScoreKind = Literal["logits", "probabilities"]
-Scorer = Callable[[np.ndarray], np.ndarray]
+Scorer = Callable[[Batch], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Evaluation:
     Attributes:
         figures: {"loss": mean cross-entropy, "top1": 0..1, ...}, the rest from the metric.
         index: [N] positions in the data set.
-        labels: [N] class ids.
+        labels: [N] class ids; [N, K] bool where a sample has any number of them.
         scores: [N, K] view-averaged scores.
         total: samples in the data set, readable or not.
         cost: time and clips of this rank.
@@ -45,7 +46,7 @@ class Evaluation:
 
 
 class Step(NamedTuple):
-    """One batch of an evaluation: its number, how many there are, labels [B], scores [B, K], time so far."""
+    """One batch of an evaluation: its number, how many there are, labels [B] or [B, K], scores [B, K], time so far."""
 
     number: int
     batches: int
@@ -55,12 +56,12 @@ class Step(NamedTuple):
 
 
 def scorer(model: Any) -> Scorer:
-    """Scores by a model in evaluation mode: [N, ...] array -> [N, K] float32."""
+    """Scores by a model in evaluation mode: a batch -> [N, K] float32."""
 
-    def score(imgs: np.ndarray) -> np.ndarray:
+    def score(batch: Batch) -> np.ndarray:
         model.eval()
         with paddle.no_grad():
-            return model.scores(paddle.to_tensor(imgs)).astype("float32").numpy()
+            return model.scores(model.inputs(to_tensors(batch))).astype("float32").numpy()
 
     return score
 
@@ -95,7 +96,9 @@ def evaluate(
     with bar:
         for number, batch in enumerate(loader.epoch(0), 1):
             reader = watch.lap()
-            scores, labels = score(batch["imgs"]), batch["label"]
+            scores, labels = score(batch), batch["label"]
+            if metric.multi_label:
+                labels = multi_hot(labels, scores.shape[1])
             parts.append((batch["index"], labels, scores))
             cost.clips += len(labels)
             cost.add_time(reader + watch.lap(), reader)
@@ -123,24 +126,19 @@ def _in_order(parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> tuple[n
 
 
 def cross_entropy(scores: np.ndarray, labels: np.ndarray, kind: ScoreKind) -> float:
-    """Mean -log p of the labels, for scores [N, K] that are logits or probabilities. NaN where N is 0."""
+    """Mean -log p of the labels, for scores [N, K] that are logits or probabilities. NaN where N is 0.
+
+    With labels [N, K] bool it is the binary cross entropy, mean over the classes too.
+    """
     if not len(labels):
         return float("nan")
+    if labels.ndim == 2:
+        values = scores.astype("float64")
+        if kind == "probabilities":
+            return float(-np.log(np.maximum(np.where(labels, values, 1 - values), 1e-12)).mean())
+        return float(np.logaddexp(0, np.where(labels, -values, values)).mean())
     own = scores[np.arange(len(labels)), labels].astype("float64")
     if kind == "probabilities":
         return float(-np.log(np.maximum(own, 1e-12)).mean())
     top = scores.max(axis=1).astype("float64")
     return float((np.log(np.exp(scores - top[:, None]).sum(axis=1)) + top - own).mean())
-
-
-def report_failures(loader: ClipLoader, split: str, output: Path) -> list[Failure]:
-    """Says how many samples of all ranks could not be read, writes a list beside the checkpoints, and returns them."""
-    failures = {failure.path: failure for part in dist.gather_objects(loader.failures) for failure in part}
-    if not failures or dist.rank() > 0:
-        return list(failures.values())
-    listing = output / f"unreadable_{split}.txt"
-    files.write_text(listing, "".join(f"{item.path}\t{item.reason}\n" for item in failures.values()))
-    logger.info(
-        f"{len(failures)} of {len(loader.dataset)} {split} samples were unreadable; they are listed in {listing}"
-    )
-    return list(failures.values())

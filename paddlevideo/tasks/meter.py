@@ -8,6 +8,8 @@ from collections.abc import Mapping
 
 import paddle
 
+LONG_WAIT = 0.2  # share of the time
+
 
 class Meter:
     """Averages over the clips of an epoch. Values stay on the device until a line is wanted, so steps do not wait."""
@@ -31,6 +33,11 @@ class Meter:
         self.batches += 1
         self.batch_seconds += batch
         self.reader_seconds += reader
+
+    @property
+    def waiting(self) -> float:
+        """Share of the time spent waiting for data, 0..1."""
+        return self.reader_seconds / max(1e-9, self.batch_seconds)
 
     def averages(self) -> dict[str, float]:
         """Means over the clips so far."""
@@ -70,7 +77,7 @@ def train_line(
     """The line PaddleVideo prints every log_interval steps. `epoch` counts from 1."""
     return (
         f"epoch:[{epoch:>3d}/{epochs:<3d}] train step:{step:<4d} {_values(figures, lr)} "
-        f"{_costs(cost)}, eta: {eta}{memory()}"
+        f"{_costs(cost)}, eta: {eta}{memory()}, {_waiting(cost)}"
     )
 
 
@@ -100,7 +107,28 @@ def epoch_line(epoch: int, phase: str, figures: Mapping[str, float], cost: Meter
     return (
         f"END epoch:{epoch:<3d} {phase} {averages} avg_batch_cost: {seconds / batches:.5f} sec, "
         f"avg_reader_cost: {cost.reader_seconds / batches:.5f} sec, batch_cost_sum: {seconds:.5f} sec, "
-        f"avg_ips: {cost.clips / seconds:.5f} instance/sec."
+        f"avg_ips: {cost.clips / seconds:.5f} instance/sec. {_waiting(cost)}"
+    )
+
+
+def _waiting(cost: Meter) -> str:
+    return f"data_wait: {100 * cost.waiting:.1f} %"
+
+
+def advice(cost: Meter, workers: int, cores: int) -> str:
+    """What to do about an epoch of training that waited long for its data; empty where it did not.
+
+    Args:
+        workers: of the loader.
+        cores: that this rank may use.
+    """
+    if cost.waiting < LONG_WAIT:
+        return ""
+    said = f"{100 * cost.waiting:.0f} % of this epoch was spent waiting for data: "
+    if workers < cores:
+        return f"{said}raise DATASET.num_workers ({workers}; this process may use {cores} cores)"
+    return (
+        f"{said}all {cores} cores decode already; smaller videos (paddlevideo prepare transcode) or frames are faster"
     )
 
 

@@ -12,8 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from paddlevideo.loader.assemble import Failure
+from paddlevideo.loader.batch import normalised
 from paddlevideo.loader.dataloader import ClipLoader
 from paddlevideo.loader.dataset import FileList
+from paddlevideo.loader.folder_dataset import VIDEO_SUFFIXES
+from paddlevideo.loader.lists import read_lines
 from paddlevideo.loader.pipelines.decode import VideoDecoder
 from paddlevideo.tasks.engine import Engine, EngineOptions, safe_options
 from paddlevideo.tasks.exported import Exported
@@ -21,8 +25,6 @@ from paddlevideo.tasks.meter import Meter, Stopwatch
 from paddlevideo.tasks.run import blank_clip
 from paddlevideo.utils import files
 from paddlevideo.utils.errors import UserError
-
-VIDEO_SUFFIXES = (".avi", ".mp4", ".mkv", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".ts")
 
 
 def find_videos(path: Path) -> list[Path]:
@@ -35,6 +37,11 @@ def find_videos(path: Path) -> list[Path]:
     if not found:
         raise UserError(f"{path}: there is no video in this folder ({', '.join(VIDEO_SUFFIXES)})")
     return found
+
+
+def listed_videos(path: Path) -> list[Path]:
+    """The videos of a list with a path a line. Raises UserError when it cannot be read."""
+    return [Path(line.text) for line in read_lines(str(path))]
 
 
 @dataclass(frozen=True)
@@ -76,27 +83,31 @@ class Predictor:
         if known and options.onednn in (None, exported.onednn):
             settled = replace(options, onednn=exported.onednn)
         else:
-            settled = safe_options(exported.model_file, exported.params_file, options, [1, *clip.array().shape])
+            settled = safe_options(exported.model_file, exported.params_file, options, [1, *clip.shape])
         self.engine = Engine(exported.model_file, exported.params_file, settled)
-        self.failures: list[Any] = []
+        self._loader: ClipLoader | None = None
         self._cost = Meter()
 
+    @property
+    def failures(self) -> list[Failure]:
+        """Videos that could not be read so far."""
+        return self._loader.failures if self._loader else []
+
     def predict(self, paths: list[Path], top_k: int = 1) -> Iterable[Prediction]:
-        """Yields a prediction for each readable video, in order; the others are in `failures` afterwards."""
+        """Yields a prediction for each readable video, in order; the others are in `failures`."""
         pipeline = self.exported.pipeline
         if not isinstance(pipeline.decode, VideoDecoder):  # a model of frame folders predicts videos as well
             pipeline = pipeline.with_decode(VideoDecoder())
         videos = FileList([str(path) for path in paths])
         with ClipLoader(videos, pipeline, batch_size=self.batch_size, num_workers=self.workers) as loader:
-            watch = Stopwatch()
+            self._loader, watch = loader, Stopwatch()
             for batch in loader.epoch(0):
                 preparing = watch.lap()
-                chances = self.exported.probabilities(self.engine(batch["imgs"]))
+                chances = self.exported.probabilities(self.engine(normalised(batch)))
                 self._cost.add_time(preparing + watch.lap(), preparing)
                 self._cost.clips += len(chances)
                 for file, row in zip(batch["files"], chances):
                     yield self._prediction(file, row, top_k)
-            self.failures = list(loader.failures)
 
     def timing(self) -> list[str]:
         """Lines about the time each video took, the first batch's one-off costs included."""

@@ -12,9 +12,10 @@ from paddle import nn
 from paddlevideo.config import Spec
 from paddlevideo.loader.clip import Clip
 from paddlevideo.loader.dataloader import ClipLoader
+from paddlevideo.loader.pipelines.decode import VideoDecoder
 from paddlevideo.loader.pipelines.pipeline import Pipeline
 from paddlevideo.modeling import weights
-from paddlevideo.tasks.labels import read_labels
+from paddlevideo.tasks.labels import class_names
 from paddlevideo.tasks.likely import hint
 from paddlevideo.tasks.schema import RootSection, Split
 from paddlevideo.utils import dist
@@ -65,11 +66,22 @@ def build_loader(cfg: RootSection, split: Split, seed: int, clean: bool = False)
         raise UserError(f"DATASET.{split} is missing from the config; this command needs it")
     dataset = spec.build()
     dataset.check_labels(num_classes(cfg))
-    read_labels(cfg.DATASET.labels, num_classes(cfg))  # a wrong file is told now, not by the export days later
+    class_names(cfg.DATASET, num_classes(cfg))  # a wrong file is told now, not by the export days later
+    pipeline = pipeline_of(cfg, split)
+    if dataset.frames and isinstance(pipeline.decode, VideoDecoder):
+        raise UserError(
+            f"{spec.where}: DATASET.{split} is of folders of frames, but PIPELINE.{split}.decode is VideoDecoder; "
+            "set decode: {name: FrameDecoder}"
+        )
+    if dataset.multi_label and not multi_label(cfg):
+        raise UserError(
+            f"{spec.where}: DATASET.{split}: multi_label: True, but the model has one label a video; set "
+            "MODEL.head.loss_cfg: {name: BinaryCrossEntropyLoss} and METRIC: {name: MultiLabelMetric}"
+        )
     try:
         return ClipLoader(
             dataset,
-            pipeline_of(cfg, split),
+            pipeline,
             batch_size=cfg.DATASET.batch_of(split),
             num_workers=cfg.DATASET.workers_of(split),
             seed=seed,
@@ -88,10 +100,17 @@ def num_classes(cfg: RootSection) -> int:
     return cfg.MODEL.arguments["head"].arguments["num_classes"]
 
 
+def multi_label(cfg: RootSection) -> bool:
+    """Whether the model's head is for several labels a video, before it is built."""
+    loss = cfg.MODEL.arguments["head"].arguments.get("loss_cfg")
+    return loss is not None and loss.target.multi_label
+
+
 class BlankVideo:
     """A black video of any length, for trying a pipeline without a file."""
 
     num_frames = 300
+    fps: float | None = 30.0
 
     def read(self, indices: Any) -> np.ndarray:
         """Zeros [len(indices), 256, 340, 3]."""
@@ -115,10 +134,11 @@ def check_fit(cfg: RootSection, model: Any, split: Split) -> list[int]:
     Raises:
         UserError: the pipeline's frames, channels, axes or labels are not what the model takes.
     """
+    check_metric(cfg)
     try:
         pipeline_of(cfg, split).check_labels(num_classes(cfg))
         clip = blank_clip(pipeline_of(cfg, split))
-        shape = list(clip.array().shape)
+        shape = list(clip.shape)
     except ValueError as error:
         raise UserError(f"PIPELINE.{split}: {error}") from None
     try:
@@ -126,6 +146,24 @@ def check_fit(cfg: RootSection, model: Any, split: Split) -> list[int]:
     except ValueError as error:
         raise UserError(f"PIPELINE.{split} and MODEL do not fit: {error}") from None
     return shape
+
+
+def check_metric(cfg: RootSection) -> None:
+    """Raises UserError when METRIC is of one label a video and the model of several, or the other way round."""
+    metric, several = cfg.METRIC.build(), multi_label(cfg)
+    if metric.multi_label == several:
+        return
+    name = type(metric).__name__
+    if several:
+        text = (
+            f"{name} is of one label a video, MODEL.head.loss_cfg of any number; set METRIC: {{name: MultiLabelMetric}}"
+        )
+    else:
+        text = (
+            f"{name} is of any number of labels a video, the model of one; set MODEL.head.loss_cfg: "
+            "{name: BinaryCrossEntropyLoss}, or METRIC: {name: CenterCropMetric}"
+        )
+    raise UserError(f"{cfg.METRIC.where}: METRIC: {text}")
 
 
 def check_all_fit(cfg: RootSection) -> None:

@@ -8,23 +8,27 @@ from pathlib import Path
 from typing import Literal
 
 from paddlevideo.config import Resolved
+from paddlevideo.loader.batch import normalised
 from paddlevideo.metrics import figures
 from paddlevideo.metrics.topk import Metric
 from paddlevideo.tasks import export, results, schema
 from paddlevideo.tasks.engine import Engine, EngineOptions
-from paddlevideo.tasks.evaluate import Evaluation, Scorer, Step, evaluate, report_failures, scorer
+from paddlevideo.tasks.evaluate import Evaluation, Scorer, Step, evaluate, scorer
 from paddlevideo.tasks.exported import open_exported
-from paddlevideo.tasks.labels import read_labels
+from paddlevideo.tasks.labels import class_names
 from paddlevideo.tasks.run import (
     blank_clip,
     build_loader,
     build_model,
     check_fit,
+    check_metric,
     load_weights,
+    multi_label,
     num_classes,
     pipeline_of,
 )
 from paddlevideo.tasks.schema import RootSection
+from paddlevideo.tasks.unreadable import Unread
 from paddlevideo.utils import dist, environment
 from paddlevideo.utils.errors import UserError
 from paddlevideo.utils.log import logger, on_terminal
@@ -35,12 +39,12 @@ class ResultOptions:
     """What is made of the scores.
 
     Attributes:
-        figures: names of `metrics.figures`, printed in this order.
+        figures: names of `metrics.figures`, printed in this order; none: those of METRIC.
         out: .json or .csv file that gets all scores.
         config, overrides: path of the config and what -o said, for that file.
     """
 
-    figures: tuple[str, ...] = ("top_k_accuracy",)
+    figures: tuple[str, ...] = ()
     out: Path | None = None
     config: str = ""
     overrides: tuple[str, ...] = ()
@@ -72,7 +76,10 @@ def test(
         UserError: the split, the weights or their fit are wrong, or no sample could be read.
     """
     cfg = resolved.root
+    check_metric(cfg)
     metric = cfg.METRIC.build()
+    names = options.figures or metric.figures
+    results.check_figures(names, multi_label(cfg))
     if options.out:
         results.check_name(options.out)
     with build_loader(cfg, "test", seed) as loader:
@@ -89,11 +96,15 @@ def test(
             if not on_terminal() and (step.number % metric.log_interval == 0 or step.number == step.batches):
                 logger.info(f"[TEST] Processing batch {step.number}/{step.batches} ...")
 
-        result = evaluate(score, loader, metric, kind=model.score_kind, title="testing", max_iters=max_iters, say=say)
-        failures = report_failures(loader, "test", cfg.output)
+        unread = Unread({"test": loader}, cfg.output)
+        unread.begin(resumed=False)
+        with unread.kept_on_error():
+            kind = model.score_kind
+            result = evaluate(score, loader, metric, kind=kind, title="testing", max_iters=max_iters, say=say)
+        unread.finish()
     if not len(result.index):
         raise UserError(f"none of the {result.total} test samples could be read; there is no figure")
-    values = figures.compute(options.figures, result.scores, result.labels, metric.topk)
+    values = figures.compute(names, result.scores, result.labels, metric.topk)
     logger.info(f"[TEST] finished, {figures.line(values)}")
     logger.info(f"[TEST] on {len(result.index)} of {result.total} samples, in {result.cost.batch_seconds:.1f} s")
     if options.out and dist.rank() == 0:
@@ -101,16 +112,17 @@ def test(
             config=options.config,
             weights=weights,
             score_kind=model.score_kind,
-            eval=list(options.figures),
+            eval=list(names),
             topk=metric.topk,
             total=result.total,
-            classes=read_labels(cfg.DATASET.labels, num_classes(cfg)),
+            multi_label=metric.multi_label,
+            classes=class_names(cfg.DATASET, num_classes(cfg)),
             overrides=list(options.overrides),
-            unreadable=[{"file": failure.path, "reason": failure.reason} for failure in failures],
+            unreadable=[{"file": failure.path, "reason": failure.reason} for failure in loader.failures],
         )
-        names = [loader.dataset.clip(i).path for i in result.index.tolist()]
-        results.write(options.out, results.Results(about, names, result.labels, result.scores))
-        logger.info(f"wrote the scores of {len(names)} samples to {options.out}")
+        paths = [loader.dataset.clip(i).path for i in result.index.tolist()]
+        results.write(options.out, results.Results(about, paths, result.labels, result.scores))
+        logger.info(f"wrote the scores of {len(paths)} samples to {options.out}")
     return result
 
 
@@ -135,4 +147,5 @@ def _engine(resolved: Resolved[RootSection], weights: str) -> Scorer:
         exported = open_exported(program, None, None)
         logger.info("scores by the exported program, which was checked against the model")
         options = EngineOptions(cpu_threads=environment.threads(), onednn=exported.onednn)
-        return Engine(program, exported.params_file, options)
+        engine = Engine(program, exported.params_file, options)
+        return lambda batch: engine(normalised(batch))

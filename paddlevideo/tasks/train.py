@@ -18,15 +18,17 @@ from paddlevideo.solver.lr import Progress
 from paddlevideo.solver.optimizer import build_optimizer
 from paddlevideo.tasks import checkpoint
 from paddlevideo.tasks.checkpoint import Checkpoints, TrainState
-from paddlevideo.tasks.evaluate import Step, cross_entropy, evaluate, report_failures, scorer
-from paddlevideo.tasks.meter import Clock, Meter, Stopwatch, epoch_line, train_line, valid_line
+from paddlevideo.tasks.evaluate import Step, cross_entropy, evaluate, scorer
+from paddlevideo.tasks.meter import Clock, Meter, Stopwatch, advice, epoch_line, train_line, valid_line
 from paddlevideo.tasks.precise_bn import PreciseBN
 from paddlevideo.tasks.precision import Precision
 from paddlevideo.tasks.run import build_loader, build_model, check_fit
 from paddlevideo.tasks.scalars import Scalars
 from paddlevideo.tasks.schema import RootSection
 from paddlevideo.tasks.start import TrainOptions, settle_rates, start_state
-from paddlevideo.utils import dist, seed
+from paddlevideo.tasks.tensors import to_tensors
+from paddlevideo.tasks.unreadable import Unread
+from paddlevideo.utils import dist, environment, seed
 from paddlevideo.utils.errors import UserError
 from paddlevideo.utils.log import file_only, logger, on_terminal
 from paddlevideo.utils.signals import Stopped, StopRequest
@@ -57,6 +59,8 @@ class Trainer:
         self.state = start_state(self.cfg, options, self.checkpoints, self.net, self.optimizer, self.precision.scaler)
         together = self.group * self.cfg.DATASET.batch_size * dist.world_size()
         self.lr_scale = settle_rates(self.state, self.section, together, options.scale_lr)
+        self.unread = Unread(self._loaders(), self.cfg.output)
+        self.unread.begin(resumed=(self.state.epoch, self.state.step) != (0, 0))
         self._saved = (self.state.epoch, self.state.step)  # where a resume could start from
         self.parallel = paddle.DataParallel(self.net) if dist.world_size() > 1 else self.net
         self.scalars = Scalars(self.cfg.log_dir if dist.rank() == 0 else None)
@@ -72,22 +76,26 @@ class Trainer:
         )
         if self.state.epoch >= epochs:
             logger.info(f"all {epochs} epochs are done already; raise `epochs` to train on")
-        with StopRequest() as stop, self._saved_on_error():
+        with StopRequest() as stop, self.unread.kept_on_error(), self._saved_on_error():
             for epoch in range(self.state.epoch, epochs):
                 self.train_epoch(epoch, stop)
                 self.end_epoch(epoch, stop)
         logger.info(f"training {self.cfg.model_name} finished")
-        report_failures(self.loader, "train", self.cfg.output)
-        if self.valid is not None:
-            report_failures(self.valid, "valid", self.cfg.output)
+        self.unread.finish()
         return self.state
+
+    def _loaders(self) -> dict[str, ClipLoader]:
+        loaders = {"train": self.loader}
+        if self.valid is not None:
+            loaders["valid"] = self.valid
+        if self.precise_bn is not None:
+            loaders["precise_bn"] = self.precise_bn.loader
+        return loaders
 
     def close(self) -> None:
         """Ends the loaders' processes and the scalar file."""
-        clean = self.precise_bn.loader if self.precise_bn else None
-        for loader in (self.loader, self.valid, clean):
-            if loader is not None:
-                loader.close()
+        for loader in self.unread.loaders.values():
+            loader.close()
         self.scalars.close()
 
     def _batches(self) -> int:
@@ -125,6 +133,8 @@ class Trainer:
                 self._leave_if_asked(stop)
         figures = self._checked(meter, epoch)
         logger.info(epoch_line(epoch + 1, "train", figures, meter))
+        if line := advice(meter, self.loader.num_workers, environment.cores_of_rank()):
+            logger.info(line)
         self.scalars.add("train", figures, (epoch + 1) * total)
 
     def _groups(self, epoch: int, first: int, total: int) -> Iterator[list[Batch]]:
@@ -148,7 +158,7 @@ class Trainer:
     def _forward_backward(self, batch: Batch, group: int, last: bool) -> dict[str, paddle.Tensor]:
         """Adds one micro-step's gradients. Ranks exchange them on the last micro-step of a group only."""
         waits = contextlib.nullcontext() if last or dist.world_size() == 1 else self.parallel.no_sync()
-        tensors = {key: paddle.to_tensor(batch[key]) for key in ("imgs", "label", "label_b", "lam") if key in batch}
+        tensors = to_tensors(batch)
         self.parallel.train()
         with waits:
             with self.precision.cast():
@@ -173,7 +183,8 @@ class Trainer:
         figures = self._checked(recent, epoch)
         line = train_line(epoch + 1, self.cfg.epochs, self.state.step - 1, figures, lr, recent, self.clock.eta())
         (logger.info if bar.disable else file_only)(line)
-        bar.set_postfix_str(f"loss {figures['loss']:.3f} top1 {figures['top1']:.3f} eta {self.clock.eta()}")
+        hits = next(name for name in figures if name != "loss")  # top1; hit1 of a model with several labels
+        bar.set_postfix_str(f"loss {figures['loss']:.3f} {hits} {figures[hits]:.3f} eta {self.clock.eta()}")
         self.scalars.add("step", {**figures, "lr": lr}, epoch * self._batches() + self.state.step)
 
     def _checked(self, meter: Meter, epoch: int) -> dict[str, float]:
@@ -195,11 +206,13 @@ class Trainer:
             self._leave_if_asked(stop)  # measured anew after the resume, since the epoch is not ended
         dist.average_batch_norm(self.net)
         if self._validates(epoch):
-            top1 = self.validate(epoch)
-            if top1 > self.state.best_top1:
-                self.state.best_top1, self.state.best_epoch = top1, epoch + 1
+            name, figure = self.validate(epoch)
+            if figure > self.state.best_top1:
+                self.state.best_top1, self.state.best_epoch = figure, epoch + 1
                 self._save(self.checkpoints.best())
-                logger.info(f"Already save the best model (top1 acc){int(top1 * 10000) / 10000}")
+                shown = "top1 acc" if name == "top1" else name
+                logger.info(f"Already save the best model ({shown}){int(figure * 10000) / 10000}")
+        self.unread.keep()
         self.state.epoch, self.state.step = epoch + 1, 0
         if epoch % self.cfg.save_interval == 0 or epoch == self.cfg.epochs - 1:
             self._save(self.checkpoints.epoch(epoch + 1))
@@ -208,16 +221,16 @@ class Trainer:
                 self.checkpoints.remove_inside()
         dist.barrier()
 
-    def validate(self, epoch: int) -> float:
-        """Top-1 on the valid split, 0..1."""
+    def validate(self, epoch: int) -> tuple[str, float]:
+        """The figure on the valid split by which METRIC chooses the best model: its name and value, 0..1."""
         assert self.valid is not None
-        kind = self.net.score_kind
+        kind, metric = self.net.score_kind, self.cfg.METRIC.build()
 
         def say(step: Step) -> None:
             if (step.number - 1) % self.cfg.log_interval == 0:
-                metric = self.cfg.METRIC.build()
-                metric.update(step.scores, step.labels)
-                figures = {"loss": cross_entropy(step.scores, step.labels, kind), **metric.result()}
+                of_batch = self.cfg.METRIC.build()
+                of_batch.update(step.scores, step.labels)
+                figures = {"loss": cross_entropy(step.scores, step.labels, kind), **of_batch.result()}
                 line = valid_line(epoch + 1, self.cfg.epochs, step.number - 1, figures, step.cost)
                 (file_only if on_terminal() else logger.info)(line)
 
@@ -225,7 +238,7 @@ class Trainer:
             result = evaluate(
                 scorer(self.net),
                 self.valid,
-                self.cfg.METRIC.build(),
+                metric,
                 kind=kind,
                 title=f"validating after epoch {epoch + 1}",
                 max_iters=self.options.max_iters,
@@ -234,9 +247,12 @@ class Trainer:
         self.clock.validation(result.cost.batch_seconds)
         if not len(result.index):
             raise UserError("no sample of DATASET.valid could be read; there is nothing to choose the best model by")
-        logger.info(epoch_line(epoch + 1, "val", result.figures, result.cost))
+        line = epoch_line(epoch + 1, "val", result.figures, result.cost)
+        logger.info(f"{line}, on {len(result.index)} of {result.total} samples")
         self.scalars.add("val", result.figures, (epoch + 1) * self._batches())
-        return result.figures["top1"]
+        if math.isnan(result.figures[metric.best]):
+            raise UserError("no sample of DATASET.valid has a label; there is nothing to choose the best model by")
+        return metric.best, result.figures[metric.best]
 
     def _save(self, prefix: Path) -> None:
         if dist.rank() == 0:

@@ -30,8 +30,7 @@ def settings(cpu_threads: int | None = None, legacy_program: bool = False) -> di
         cpu_threads: threads for the math libraries; None means all cores, shared by the ranks on this machine.
         legacy_program: let Paddle 3 write the older .pdmodel programs (Paddle reads the switch at import).
     """
-    ranks = int(os.environ.get("PADDLE_LOCAL_SIZE") or os.environ.get("PADDLE_TRAINERS_NUM") or 1)
-    count = str(cpu_threads or os.environ.get("OMP_NUM_THREADS") or max(1, cores() // ranks))
+    count = str(cpu_threads or os.environ.get("OMP_NUM_THREADS") or cores_of_rank())
     chosen = {"OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count, "GLOG_minloglevel": "2"}
     if "AuthenticAMD" in _cpu_info():
         chosen["MKL_DEBUG_CPU_TYPE"] = "5"
@@ -105,6 +104,12 @@ def threads() -> int:
 def cores() -> int:
     """Processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def cores_of_rank() -> int:
+    """Processors for each of the ranks on this machine."""
+    ranks = int(os.environ.get("PADDLE_LOCAL_SIZE") or os.environ.get("PADDLE_TRAINERS_NUM") or 1)
+    return max(1, cores() // ranks)
 
 
 def _cpu_info() -> str:

@@ -53,7 +53,7 @@ def test_files_and_log_lines(tiny: Path, tmp_path: Path) -> None:
     assert re.search(
         rf"^\[\d\d/\d\d \d\d:\d\d:\d\d\] epoch:\[  1/2  \] train step:0    loss: {number} lr: 0\.050000 top1: {number} "
         rf"top5: {number} batch_cost: {number} sec, reader_cost: {number} sec, ips: {number} instance/sec, "
-        r"eta: \d+:\d\d:\d\d$",
+        r"eta: \d+:\d\d:\d\d, data_wait: \d+\.\d %$",
         text,
         re.MULTILINE,
     )
@@ -263,7 +263,7 @@ def test_unreadable_videos_are_counted_and_listed(data: Path, tiny: Path, tmp_pa
         run(tiny, *overrides)
     run(tiny, *overrides, "DATASET.train.on_error=skip")
     listing = tmp_path / "output/unreadable_train.txt"
-    assert "1 of 23 train samples were unreadable" in (tmp_path / "output/run.log").read_text()
+    assert f"1 of 23 train samples unreadable; {listing} lists them with" in (tmp_path / "output/run.log").read_text()
     assert listing.read_text().startswith(f"{broken}\t")
 
 
