@@ -7,11 +7,13 @@ int64, all within [0, n), [S * L] of them. Videos with n <= S spread what there 
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 
 from paddlevideo.loader.clip import Clip
+from paddlevideo.loader.pipelines.pace import check_pace, frame_rate, paced
 from paddlevideo.registry import PIPELINES
 
 DENSE_WINDOW = 64  # frames that a dense clip spans
@@ -24,9 +26,24 @@ def spread(n: int, num_seg: int, rng: np.random.Generator | None) -> np.ndarray:
     return ((np.arange(num_seg) + within) * n / num_seg).astype(np.int64)
 
 
-def consecutive(starts: np.ndarray, seg_len: int, n: int, step: int = 1) -> np.ndarray:
-    """L frames, `step` apart, from each start; past the end it goes on from frame 0. [S] -> [S * L]"""
-    return ((starts[:, None] + np.arange(seg_len) * step) % n).reshape(-1)
+def consecutive(
+    starts: np.ndarray, seg_len: int, n: int, step: float = 1, jitter: np.random.Generator | None = None
+) -> np.ndarray:
+    """L frames, `step` apart, from each start; past the end it goes on from frame 0. [S] -> [S * L]
+
+    Where the step is no whole number they are the frames nearest to that. `jitter` moves every frame towards the next
+    one by a random part of a step.
+    """
+    if jitter is None:
+        offsets = np.floor(np.arange(seg_len) * step + 0.5)  # [L]
+    else:
+        offsets = np.floor((np.arange(seg_len) + jitter.random((len(starts), seg_len))) * step)  # [S, L]
+    return ((starts[:, None] + offsets.astype(np.int64)) % n).reshape(-1)
+
+
+def clip_span(seg_len: int, step: float) -> int:
+    """Frames that a clip of L frames, `step` apart, may reach over: L * step, and one after the last at least."""
+    return math.ceil(max(seg_len * step, (seg_len - 1) * step + 1))
 
 
 def uniform_starts(n: int, num_clips: int, span: int, rng: np.random.Generator | None) -> np.ndarray:
@@ -91,13 +108,15 @@ def sample_linspace(n: int, num_seg: int, span: float | None = None) -> np.ndarr
     return np.linspace(0, (span or n) - 1, num_seg).clip(0, n - 1).astype(np.int64)
 
 
-def sample_interval(n: int, num_seg: int, seg_len: int, interval: int, rng: np.random.Generator | None) -> np.ndarray:
+def sample_interval(
+    n: int, num_seg: int, seg_len: int, interval: float, rng: np.random.Generator | None, jitter: bool = False
+) -> np.ndarray:
     """S clips of L frames, `interval` apart, their starts spread over the video. [S * L]"""
     if n <= num_seg:
         starts = spread(n, num_seg, rng)
     else:
-        starts = uniform_starts(n, num_seg, seg_len * interval, rng)
-    return consecutive(starts, seg_len, n, step=interval)
+        starts = uniform_starts(n, num_seg, clip_span(seg_len, interval), rng)
+    return consecutive(starts, seg_len, n, interval, rng if jitter else None)
 
 
 class FrameSampler:
@@ -135,6 +154,7 @@ class Sampler(FrameSampler):
         frame_interval: distance between the L frames; a strategy of its own.
         valid_mode: the fixed choice of validation instead of a random one.
         select_left, dense_sample, linspace_sample: the strategies above. Dense with valid_mode gives 10 views.
+        temporal_jitter, target_fps: with frame_interval only, see `SampleFrames`.
     """
 
     def __init__(
@@ -146,6 +166,8 @@ class Sampler(FrameSampler):
         select_left: bool = False,
         dense_sample: bool = False,
         linspace_sample: bool = False,
+        temporal_jitter: bool = False,
+        target_fps: float | None = None,
     ) -> None:
         for name, value in (("num_seg", num_seg), ("seg_len", seg_len), ("frame_interval", frame_interval)):
             if value is not None and value < 1:
@@ -159,17 +181,23 @@ class Sampler(FrameSampler):
         self.strategy = next((name for name, asked in chosen.items() if asked), "segments")
         if self.strategy == "dense" and num_seg > DENSE_WINDOW:
             raise ValueError(f"dense_sample takes num_seg frames from {DENSE_WINDOW}, got num_seg {num_seg}")
+        if frame_interval is None and (temporal_jitter or target_fps is not None):
+            raise ValueError("temporal_jitter and target_fps go with frame_interval; set that too")
+        check_pace(seg_len, target_fps, temporal_jitter, fixed=valid_mode)
         self.num_seg = num_seg
         self.seg_len = seg_len
         self.frame_interval = frame_interval or 1
         self.valid_mode = valid_mode
+        self.temporal_jitter = temporal_jitter
+        self.target_fps = target_fps
         self.views = DENSE_CLIPS if self.strategy == "dense" and valid_mode else 1
 
-    def indices(self, num_frames: int, rng: np.random.Generator) -> np.ndarray:
-        """The 0-based frames taken from a video of `num_frames`: int64, view after view."""
+    def indices(self, num_frames: int, rng: np.random.Generator, fps: float | None = None) -> np.ndarray:
+        """The 0-based frames taken from a video of `num_frames`: int64, view after view; `fps` as in `SampleFrames`."""
         chance = None if self.valid_mode else rng
         if self.strategy == "frame_interval":
-            return sample_interval(num_frames, self.num_seg, self.seg_len, self.frame_interval, chance)
+            interval = paced(self.frame_interval, self.target_fps, fps)
+            return sample_interval(num_frames, self.num_seg, self.seg_len, interval, chance, self.temporal_jitter)
         if self.strategy == "linspace":
             return sample_linspace(num_frames, self.num_seg)
         if self.strategy == "left":
@@ -182,4 +210,4 @@ class Sampler(FrameSampler):
         """`indices` for an opened clip; linspace covers what its decode step chose, see `Clip.span`."""
         if self.strategy == "linspace":
             return sample_linspace(clip.num_frames, self.num_seg, clip.span)
-        return self.indices(clip.num_frames, rng)
+        return self.indices(clip.num_frames, rng, frame_rate(clip, self.target_fps))

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from paddlevideo.loader.pipelines.sample import FrameSampler, consecutive, dense_starts, uniform_starts
+from paddlevideo.loader.clip import Clip
+from paddlevideo.loader.pipelines.pace import check_pace, frame_rate, paced
+from paddlevideo.loader.pipelines.sample import FrameSampler, clip_span, consecutive, dense_starts, uniform_starts
 from paddlevideo.registry import PIPELINES
 
 
@@ -30,6 +32,9 @@ class SampleFrames(FrameSampler):
         num_clips: S.
         twice_sample: two views, from the middles and the beginnings of the parts (test_mode only).
         test_mode: the fixed choice instead of a random one.
+        temporal_jitter: moves every frame of a clip towards the next one by 0 to frame_interval - 1 frames.
+        target_fps: frame_interval counts frames of a video of so many a second; in others the clip lasts as long, of
+            the frames nearest in time. None: it counts the frames that there are.
     """
 
     def __init__(
@@ -39,23 +44,35 @@ class SampleFrames(FrameSampler):
         num_clips: int = 1,
         twice_sample: bool = False,
         test_mode: bool = False,
+        temporal_jitter: bool = False,
+        target_fps: float | None = None,
     ) -> None:
         _check_positive(clip_len=clip_len, frame_interval=frame_interval, num_clips=num_clips)
+        check_pace(clip_len, target_fps, temporal_jitter, fixed=test_mode)
         if twice_sample and not test_mode:
             raise ValueError("twice_sample is for testing; set test_mode: True too")
         self.clip_len, self.frame_interval, self.num_clips = clip_len, frame_interval, num_clips
         self.twice_sample, self.test_mode = twice_sample, test_mode
+        self.temporal_jitter, self.target_fps = temporal_jitter, target_fps
         # Clips of several frames are views of their own; single frames make up one.
         self.views = (num_clips if clip_len > 1 else 1) * (2 if twice_sample else 1)
 
-    def indices(self, num_frames: int, rng: np.random.Generator) -> np.ndarray:
-        """The 0-based frames taken from a video of `num_frames`: int64 [views * frames a view], view after view."""
-        span = self.clip_len * self.frame_interval
+    def indices(self, num_frames: int, rng: np.random.Generator, fps: float | None = None) -> np.ndarray:
+        """The 0-based frames taken from a video of `num_frames`: int64 [views * frames a view], view after view.
+
+        `fps` is the rate of the video; None: that of target_fps.
+        """
+        step = paced(self.frame_interval, self.target_fps, fps)
+        span = clip_span(self.clip_len, step)
         if self.twice_sample:
             starts = twice_starts(num_frames, self.num_clips, span)
         else:
             starts = uniform_starts(num_frames, self.num_clips, span, None if self.test_mode else rng)
-        return consecutive(starts, self.clip_len, num_frames, step=self.frame_interval)
+        return consecutive(starts, self.clip_len, num_frames, step, rng if self.temporal_jitter else None)
+
+    def pick(self, clip: Clip, rng: np.random.Generator) -> np.ndarray:
+        """`indices` for an opened clip."""
+        return self.indices(clip.num_frames, rng, frame_rate(clip, self.target_fps))
 
 
 @PIPELINES.register
