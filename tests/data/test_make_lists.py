@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from paddlevideo.loader.dataset import read_list
+from paddlevideo.loader.list_columns import Form
+from paddlevideo.loader.lists import read_list
 
 SCRIPT = Path(__file__).resolve().parents[2] / "data/make_lists.py"
 
@@ -32,8 +33,8 @@ def test_every_video_is_in_one_list(folder, tmp_path):
     result = run(folder, "--out", out)
     assert result.returncode == 0, result.stderr
     assert (out / "labels.txt").read_text() == "0 jump\n1 pouring tea\n2 waving\n"
-    train = read_list(str(out / "train.list"), 1, "path label")
-    held_out = read_list(str(out / "val.list"), 1, "path label")
+    train = read_list(str(out / "train.list"), Form())
+    held_out = read_list(str(out / "val.list"), Form())
     assert [record.label for record in train] == [0, 1] + [2] * 8
     assert [record.label for record in held_out] == [1, 2, 2]
     videos = sorted(path for path in folder.glob("[!.]*/**/[!.]*.*") if path.suffix != ".txt")
@@ -79,7 +80,7 @@ def test_no_classes(tmp_path):
 
 def test_an_empty_class(folder, tmp_path):
     (folder / "sitting").mkdir()
-    assert fails(folder, tmp_path).startswith(f"error: {folder / 'sitting'} holds no videos (.mp4 ")
+    assert fails(folder, tmp_path).startswith(f"error: {folder / 'sitting'}: this class has no videos (.avi ")
 
 
 def test_nothing_to_validate_with(tmp_path):
