@@ -1,0 +1,1 @@
+"""Pictures of the clips that a model is given."""
