@@ -2,6 +2,7 @@
 
 paddlevideo benchmark model configs/recognition/tsm/tsm_k400_frames.yaml --batch 1 8
 paddlevideo benchmark model all --json benchmark.json
+paddlevideo benchmark data configs/recognition/tsm/tsm_k400_videos.yaml --videos my_videos --workers 1 2
 """
 
 from __future__ import annotations
@@ -18,6 +19,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     below = parser.add_subparsers(metavar="WHAT", required=True)
     text = "a model's forward pass beside the same arithmetic in plain Paddle layers"
     add_model_arguments(below.add_parser("model", help=text, description=text, formatter_class=launch.HelpFormatter))
+    text = "preparing clips: one process beside bare library calls on the same files, then worker processes"
+    add_data_arguments(below.add_parser("data", help=text, description=text, formatter_class=launch.HelpFormatter))
+
+
+def add_data_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `benchmark data`."""
+    parser.add_argument("config", metavar="CONFIG", help="config file")
+    parser.add_argument("-o", "--override", nargs="+", action="extend", default=[], metavar="KEY=VALUE")
+    parser.add_argument(
+        "--split", nargs="+", choices=["train", "valid", "test"], default=["train"], help="which pipelines"
+    )
+    parser.add_argument(
+        "--videos",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="PATH",
+        help="files or folders, instead of the split's list",
+    )
+    parser.add_argument("--clips", type=launch.positive, default=8, metavar="N", help="clips a round")
+    parser.add_argument("--repeat", type=launch.positive, default=5, metavar="N", help="rounds after the warm-up")
+    parser.add_argument("--workers", nargs="*", type=launch.positive, metavar="N", help="worker processes to try")
+    parser.add_argument(
+        "--memory_clips", type=launch.natural, default=2000, metavar="N", help="clips of the memory check; 0: none"
+    )
+    parser.add_argument("--seed", type=launch.natural, default=1234, metavar="N", help="of sampling and augmentation")
+    parser.add_argument("--json", metavar="FILE", help="write the results as JSON too")
+    parser.set_defaults(measure=run_data)
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,3 +88,32 @@ def run_model(args: argparse.Namespace) -> None:
     if args.json:
         found = {"machine": facts, "results": [asdict(result) for result in results]}
         files.write_text(Path(args.json), json.dumps(found, indent=1) + "\n")
+
+
+def run_data(args: argparse.Namespace) -> None:
+    """Prints a paragraph a split, as they come."""
+    import tempfile
+    from dataclasses import asdict
+
+    from paddlevideo.tasks import schema, session
+    from paddlevideo.tasks.benchmark import data, data_report, report
+    from paddlevideo.tasks.benchmark.growth import growth
+    from paddlevideo.utils import environment, files
+
+    session.start_quietly(False)
+    resolved = schema.load(args.config, args.override)
+    facts, results = report.machine(), []
+    print(report.machine_line(facts))
+    tried = list(range(1, environment.cores() + 1)) if args.workers is None else args.workers
+    with tempfile.TemporaryDirectory() as scratch:
+        for split in args.split:
+            folder = Path(scratch) / split
+            folder.mkdir()
+            case = data.case_of(resolved.root, args.config, split, args.videos, args.clips, folder, args.seed)
+            result = data.measure(case, args.repeat, tried)
+            grown = growth(case, args.memory_clips) if args.memory_clips else None
+            print("\n" + "\n".join(data_report.lines(result, grown)), flush=True)
+            results.append({**asdict(result), "memory": asdict(grown) if grown else None})
+    print(f"\nmedians of {args.repeat} rounds, after a round of warm-up; one thread a process")
+    if args.json:
+        files.write_text(Path(args.json), json.dumps({"machine": facts, "results": results}, indent=1) + "\n")

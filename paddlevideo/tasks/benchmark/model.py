@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from paddlevideo.modeling.layers.temporal_shift import TemporalShift
 from paddlevideo.tasks import configs, flops, models, schema
 from paddlevideo.tasks.benchmark.bare import bare
 from paddlevideo.tasks.benchmark.memory import Usage, usage
+from paddlevideo.tasks.benchmark.turns import in_turn
 from paddlevideo.tasks.models import Catalogue, View
 from paddlevideo.tasks.schema import RootSection
 
@@ -143,14 +143,3 @@ def _forward(call: Callable[[paddle.Tensor], paddle.Tensor], imgs: paddle.Tensor
             return call(imgs).numpy()  # waits for the device
 
     return run
-
-
-def in_turn(runs: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each run in each round, after one round of warm-up. Every other round goes backwards."""
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for i in range(rounds + 1):
-        for name in list(runs) if i % 2 else reversed(runs):
-            started = perf_counter()
-            runs[name]()
-            seconds[name].append(perf_counter() - started)
-    return {name: times[1:] for name, times in seconds.items()}
