@@ -36,8 +36,29 @@ SURFACE = {
     "check": {"-o", "--override", "-q", "--quiet"},
     "summary": {"--img_size", "--num_seg", "--FLOPs"} | CONFIG,
     "models": {"--configs", "--json", "--write"},
+    "doctor": {"-o", "--override", "-w", "--weights", "--frames", "--videos", "--workers", "--json"},
+    "browse": {"-o", "--override", "--split", "--count", "--seed", "--epoch", "--class", "--unaugmented"}
+    | {"--out", "--mp4"},
     "benchmark": set(),
+    "prepare": set(),
     "convert": {"--to", "-o", "--override", "--labels-from", "--labels-to", "--report"},
+}
+
+LABELLED = {"--suffix", "--labels", "--multi_label", "--workers"}
+BELOW = {  # the subcommands of subcommands
+    "benchmark model": {"-o", "--override", "--configs_dir", "--batch", "--repeat", "--no_memory", "--json"}
+    | {"--use_gpu", "--cpu_threads"},
+    "benchmark data": {"-o", "--override", "--split", "--videos", "--clips", "--repeat", "--workers"}
+    | {"--memory_clips", "--seed", "--json"},
+    "prepare k400": {"--videos", "--frames", "--out", "--no_check", "--workers"},
+    "prepare ucf101": {"--videos", "--frames", "--out", "--no_check", "--workers"},
+    "prepare sthv1": {"--frames", "--out", "--no_check", "--workers", "--label_order"},
+    "prepare sthv2": {"--videos", "--frames", "--out", "--no_check", "--workers"},
+    "prepare split": {"--out", "--valid", "--test", "--seed", "--group", "--by_class", "--labels", "--content"},
+    "prepare frames": {"--short_side", "--size", "--quality", "--fps", "--pattern", "--keep_suffix", "--list"}
+    | LABELLED,
+    "prepare transcode": {"--short_side", "--keyint", "--crf", "--preset", "--list"} | LABELLED,
+    "prepare index": {"--out", "--data_prefix", "--no_hash"} | LABELLED,
 }
 
 
@@ -45,10 +66,23 @@ def flags(of: argparse.ArgumentParser) -> set[str]:
     return {flag for action in of._actions for flag in action.option_strings}
 
 
+def below(of: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    return {
+        name: choice
+        for action in of._actions
+        if isinstance(action, argparse._SubParsersAction)
+        for name, choice in action.choices.items()
+    }
+
+
 @pytest.mark.parametrize("name", SURFACE)
 def test_flags_are_pinned(name: str) -> None:
-    (below,) = [action for action in parser()._actions if isinstance(action, argparse._SubParsersAction)]
-    assert flags(below.choices[name]) == SURFACE[name] | COMMON
+    assert flags(below(parser())[name]) == SURFACE[name] | COMMON
+
+
+def test_flags_of_subcommands_are_pinned() -> None:
+    found = {f"{name} {part}": flags(of) for name, top in below(parser()).items() for part, of in below(top).items()}
+    assert found == {name: own | {"-h", "--help"} for name, own in BELOW.items()}
 
 
 def test_every_command_is_pinned() -> None:
@@ -156,7 +190,10 @@ def test_bad_lists(data: Path, tiny: Path, tmp_path: Path) -> None:
     listing.write_text("a b.mp4 1\njust-a-path.mp4\n")
     assert message(*here) == f"{listing}:2: 'just-a-path.mp4'; expected 'path label'"
     listing.write_text("a.mp4 1\nb.mp4 8\n")
-    assert message(*here) == f"{listing}:2: label 8\n1 of 2 labels are outside 0..7 (num_classes: 8)"
+    assert message(*here) == (
+        f"{listing}:2: label 8\n1 of 2 labels are outside 0..7 (num_classes: 8); "
+        "they seem to count from 1: set first_label: 1 beside file_path"
+    )
     listing.write_text("missing.mp4 1\n")
     assert f"{data}/missing.mp4" in message(*here) and "on_error: skip" in message(*here)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from paddlevideo import registry
 from paddlevideo.config import parameters
+from paddlevideo.loader.part import Part
 from paddlevideo.registry import Registry
 from paddlevideo.tasks import schema
 
@@ -16,6 +17,7 @@ SECTIONS: list[Callable] = [
     schema.PipelineSection,
     schema.AccumulationSection,
     schema.PreciseBNSection,
+    Part,
 ]
 
 

@@ -25,7 +25,7 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefau
     """Help with the defaults that say something, and descriptions as they were written."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        silent = action.default in (None, False, []) or action.default == argparse.SUPPRESS
+        silent = action.default in (None, False, "", []) or action.default == argparse.SUPPRESS
         return action.help if silent else super()._get_help_string(action)
 
 

@@ -7,7 +7,22 @@ import sys
 from collections.abc import Sequence
 
 from paddlevideo import __version__
-from paddlevideo.cli import benchmark, check, convert, eval, export, launch, models, predict, summary, test, train
+from paddlevideo.cli import (
+    benchmark,
+    browse,
+    check,
+    convert,
+    doctor,
+    eval,
+    export,
+    launch,
+    models,
+    predict,
+    prepare,
+    summary,
+    test,
+    train,
+)
 
 COMMANDS = {
     "train": train,
@@ -15,7 +30,10 @@ COMMANDS = {
     "eval": eval,
     "export": export,
     "predict": predict,
+    "prepare": prepare,
     "check": check,
+    "doctor": doctor,
+    "browse": browse,
     "convert": convert,
     "summary": summary,
     "models": models,
