@@ -6,9 +6,11 @@ the medians of each round's own ratio.
 
 from __future__ import annotations
 
+import copy
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -17,7 +19,7 @@ import cv2
 import numpy as np
 
 from paddlevideo.loader.batch import collate, mixed
-from paddlevideo.loader.dataloader import ClipLoader
+from paddlevideo.loader.dataloader import AHEAD, ClipLoader
 from paddlevideo.loader.dataset import FileList, FrameDataset, ListDataset
 from paddlevideo.loader.pipelines.decode import FrameDecoder
 from paddlevideo.loader.pipelines.mix import Mix
@@ -107,11 +109,18 @@ def case_of(
         dataset = (
             as_images(files, scratch) if isinstance(pipeline.decode, FrameDecoder) else FileList(list(map(str, files)))
         )
-    dataset.records = [dataset.records[i % len(dataset)] for i in range(clips)]
+    dataset = repeated(dataset, clips)
     blank = blank_clip(pipeline)
     shape, mix = blank.shape, cfg.MIX if split == "train" else None
     size = (shape[blank.layout.index("h")], shape[blank.layout.index("w")])
     return Case(config, split, dataset, pipeline, mix, min(cfg.DATASET.batch_of(split), clips), seed, size)
+
+
+def repeated(dataset: ListDataset, clips: int) -> ListDataset:
+    """The first `clips` samples, over and over where there are fewer."""
+    other = copy.copy(dataset)
+    other.records = [dataset.records[i % len(dataset)] for i in range(clips)]
+    return other
 
 
 def as_images(videos: Sequence[Path], scratch: Path) -> FrameDataset:
@@ -198,9 +207,13 @@ def stages(case: Case) -> tuple[dict[str, float], list[tuple[str, float]]]:
 
 
 def with_workers(case: Case, number: int, rounds: int) -> float:
-    """Clips a second that so many worker processes give, their start left out."""
-    with case.loader(number) as loader:
-        _exhaust(loader)  # starts them, and warms the files up
+    """Clips a second that so many worker processes give in the middle of an epoch, when all of them have work."""
+    warm_up = AHEAD * number  # batches that are begun while the processes start
+    clips = case.batch_size * (warm_up + number * (rounds + 1))
+    with replace(case, dataset=repeated(case.dataset, clips)).loader(number) as loader:
+        batches = loader.epoch(0)
+        for _ in range(warm_up):
+            next(batches)
         begin = perf_counter()
-        clips = sum(len(batch["label"]) for epoch in range(1, rounds + 1) for batch in loader.epoch(epoch))
-        return clips / (perf_counter() - begin)
+        done = sum(len(batch["label"]) for batch in islice(batches, number * rounds))
+        return done / (perf_counter() - begin)

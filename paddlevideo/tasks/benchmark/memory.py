@@ -7,7 +7,6 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from paddlevideo.utils import environment
 from paddlevideo.utils.errors import UserError
@@ -39,7 +38,7 @@ def usage(config: str, overrides: list[str], batch: int, side: str) -> Usage | N
     if not CLEAR.exists():
         return None
     request = {"config": config, "overrides": overrides, "batch": batch, "side": side}
-    command = [sys.executable, "-m", "paddlevideo.tasks.benchmark.memory", json.dumps(request)]
+    command = [sys.executable, "-m", "paddlevideo.tasks.benchmark.one_pass", json.dumps(request)]
     env = environment.python_environment()
     child = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
     if child.returncode:
@@ -48,28 +47,7 @@ def usage(config: str, overrides: list[str], batch: int, side: str) -> Usage | N
     return Usage(**json.loads(child.stdout.splitlines()[-1]))
 
 
-def _status(key: str) -> int:
+def status(key: str) -> int:
+    """A size that /proc tells of this process, in bytes."""
     line = next(line for line in STATUS.read_text().splitlines() if line.startswith(f"{key}:"))
     return int(line.split()[1]) * 1024
-
-
-def _measure(request: dict[str, Any]) -> Usage:
-    """What the child process does."""
-    import paddle
-
-    from paddlevideo.tasks.benchmark.model import subjects
-
-    (subject,) = subjects([request["config"]], request["overrides"], Path())
-    network: Any = subject.ours() if request["side"] == "ours" else subject.bare()
-    network.eval()
-    imgs = paddle.zeros([request["batch"], *subject.view.shape])
-    ready = _status("VmRSS")
-    CLEAR.write_text("5")  # the peak starts anew (proc(5))
-    with paddle.no_grad():
-        getattr(network, "scores", network)(imgs)
-    return Usage(ready, _status("VmHWM"))
-
-
-if __name__ == "__main__":
-    found = _measure(json.loads(sys.argv[1]))
-    print(json.dumps({"ready": found.ready, "peak": found.peak}))
