@@ -14,15 +14,15 @@ setup(
     packages=find_packages(include=["paddlevideo", "paddlevideo.*"]),
     python_requires=">=3.10",
     install_requires=[
-        "numpy",
-        "pyyaml",
+        "numpy>=1.23",
+        "pyyaml>=6.0",
         # opencv-python gives the same module and is as good. pip does not know: where it is installed, leave this one
         # out with `pip install --no-deps -e .` and install the others by name.
-        "opencv-python-headless",
-        "av",
-        "pillow",
+        "opencv-python-headless>=4.5.5",
+        "av>=17.1",  # the first whose API for packets and conversion is what the reader needs
+        "pillow>=10.2",
         "tqdm",
-        "safetensors",
+        "safetensors>=0.4",
         # Only where there are wheels; PyAV reads everything too.
         "decord; sys_platform == 'win32' or (sys_platform == 'linux' and platform_machine == 'x86_64')",
     ],

@@ -1,5 +1,6 @@
 """What does not fit together: one error that names both sides, before any work, and the config it likely belongs to."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from paddlevideo.cli.main import parser
 from paddlevideo.tasks import schema
+from paddlevideo.utils import files
 from paddlevideo.utils.environment import python_environment
 from paddlevideo.utils.errors import UserError
 
@@ -131,3 +133,20 @@ def test_summary_of_frames_that_do_not_fit(tiny: Path) -> None:
     done = run("tools/summary.py", "-c", tiny, "--num_seg", 6)
     assert done.returncode == 2
     assert done.stderr.startswith("error: the model does not take a video of shape [6, 3, 16, 16]: 6 frames")
+
+
+def test_a_terminal_that_cannot_show_a_name_shows_its_code(tmp_path: Path) -> None:
+    for name in ("straße/1.mp4", "straße/2.mp4", "weg/1.mp4", "weg/2.mp4"):
+        (tmp_path / "videos" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "videos" / name).touch()
+    command = [sys.executable, "-m", "paddlevideo.cli.main", "prepare", "split", tmp_path / "videos", "--out", tmp_path]
+    env = {**python_environment(), "PYTHONIOENCODING": "ascii:strict"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT, env=env)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "stra\\xdfe: 1 to train, 1 held out" in done.stdout
+
+
+def test_names_of_files_that_are_no_text_are_written_as_json_reads_them(tmp_path: Path) -> None:
+    name = "no utf-8 \udcff.mp4"
+    files.write_text(tmp_path / "out.json", json.dumps([name], ensure_ascii=False))
+    assert json.loads((tmp_path / "out.json").read_text(encoding="utf-8")) == [name]

@@ -51,4 +51,4 @@ def run(args: argparse.Namespace) -> None:
         movie.write_movie(Path(args.mp4), shown, named)
         print(f"{args.mp4}: the same clips, {movie.RATE} frames a second")
     for failure in failures:
-        print(f"unreadable: {failure.path}: {failure.reason}", file=sys.stderr)
+        print(f"unreadable: {files.plain(failure.path)}: {failure.reason}", file=sys.stderr)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -82,6 +83,8 @@ def run(args: argparse.Namespace, restart: bool) -> int:
     Args:
         restart: the process is ours, so it may be started again with better settings.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files that the terminal cannot show
     try:
         legacy = getattr(args, "format", "json") in ("auto", "pdmodel")
         environment.prepare(getattr(args, "cpu_threads", None), legacy, restart)

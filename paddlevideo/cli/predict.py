@@ -90,10 +90,11 @@ def run(args: argparse.Namespace) -> int:
 def _report(failures: list[Any], total: int, output: str | None) -> None:
     """Says which videos could not be read, and lists them beside the results."""
     from paddlevideo.tasks import unreadable
+    from paddlevideo.utils import files
     from paddlevideo.utils.log import logger
 
     for failure in failures:
-        logger.info(f"{failure.path}: unreadable: {failure.reason}")
+        logger.info(f"{files.plain(failure.path)}: unreadable: {failure.reason}")
     logger.info(f"{len(failures)} of {total} predict samples unreadable")
     if output:
         unreadable.write_listing(unreadable.listing(Path(output).parent, "predict"), failures)

@@ -104,12 +104,12 @@ def _options(make: Callable[..., Any], **values: Any) -> Any:
         raise UserError(str(error)) from None
 
 
-def _lists(args: argparse.Namespace, paths: list[Path]) -> list[Any]:
+def _lists(args: argparse.Namespace, paths: list[Path], folder: Path | None = None) -> list[Any]:
     from paddlevideo.tasks.prepare import videos
 
     if (args.suffix or args.labels or args.multi_label) and not paths:
         raise UserError("--suffix, --labels and --multi_label say how lists are to be read; there is no list")
-    return videos.read_lists(paths, args.suffix, args.labels, args.multi_label)
+    return videos.read_lists(paths, args.suffix, args.labels, args.multi_label, folder)
 
 
 def _sources(args: argparse.Namespace, lists: list[Any]) -> dict[str, str]:
@@ -135,7 +135,7 @@ def prepare_frames(args: argparse.Namespace) -> None:
     short_side = 0 if args.size else args.short_side
     values = {"size": args.size, "quality": args.quality, "fps": args.fps, "pattern": args.pattern}
     options = _options(frames.FrameOptions, short_side=short_side, **values)
-    lists = _lists(args, args.list)
+    lists = _lists(args, args.list, args.source)
     videos.check_whole(lists)
     sources = _sources(args, lists)
     folders = {name: name if args.keep_suffix else find.without_suffix(name) for name in sources}
@@ -156,7 +156,7 @@ def prepare_transcode(args: argparse.Namespace) -> None:
     encode.require_encoder()
     values = {"short_side": args.short_side, "keyint": args.keyint, "crf": args.crf, "preset": args.preset}
     options = _options(transcode.TranscodeOptions, **values)
-    lists = _lists(args, args.list)
+    lists = _lists(args, args.list, args.source)
     sources = _sources(args, lists)
     targets = {name: str(args.out / f"{find.without_suffix(name)}.mp4") for name in sources}
     videos.check_targets(targets, "rename one")

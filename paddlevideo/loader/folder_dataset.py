@@ -83,7 +83,7 @@ def class_folders(folder: str) -> list[str]:
     """The names of the classes, sorted: the folders in `folder` that are not hidden. Raises UserError."""
     try:
         with os.scandir(folder) as entries:
-            names = sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+            names = sorted(entry.name for entry in entries if _is_dir(entry) and not entry.name.startswith("."))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"{folder}: the folder of videos cannot be read: {reason}") from None
@@ -135,6 +135,14 @@ def _found(class_folder: Path) -> tuple[list[str], list[str]]:
     return videos, images
 
 
+def _is_dir(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a folder; a link that leads nowhere, such as to itself, is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
 def _walk(folder: Path, seen: frozenset[Path] = frozenset()) -> Iterator[tuple[Path, str]]:
     """Videos, and folders with an image in them, in no order. Links are followed, except in circles."""
     own = folder.resolve()
@@ -150,7 +158,7 @@ def _walk(folder: Path, seen: frozenset[Path] = frozenset()) -> Iterator[tuple[P
                 if not has_image:
                     has_image = True
                     yield folder, "images"
-            elif entry.is_dir():
+            elif _is_dir(entry):
                 yield from _walk(Path(entry.path), seen | {own})
             elif suffix in VIDEO_SUFFIXES:
                 yield Path(entry.path), "video"

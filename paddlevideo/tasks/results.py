@@ -73,7 +73,10 @@ def check_name(path: Path) -> None:
 def write(path: Path, results: Results) -> None:
     """Writes a .json or .csv file, whole or not at all."""
     lines = _json_lines(results) if path.suffix == ".json" else _csv_lines(results)
-    with files.atomic(path) as scratch, scratch.open("w", encoding="utf-8", newline="") as handle:
+    with (
+        files.atomic(path) as scratch,
+        scratch.open("w", encoding="utf-8", errors="backslashreplace", newline="") as handle,
+    ):
         handle.writelines(lines)
 
 

@@ -12,7 +12,7 @@ from paddle import nn
 from paddlevideo.config import Spec
 from paddlevideo.loader.clip import Clip
 from paddlevideo.loader.dataloader import ClipLoader
-from paddlevideo.loader.pipelines.decode import VideoDecoder
+from paddlevideo.loader.pipelines.decode import FrameDecoder, VideoDecoder
 from paddlevideo.loader.pipelines.pipeline import Pipeline
 from paddlevideo.modeling import weights
 from paddlevideo.tasks.labels import class_names
@@ -68,10 +68,12 @@ def build_loader(cfg: RootSection, split: Split, seed: int, clean: bool = False)
     dataset.check_labels(num_classes(cfg))
     class_names(cfg.DATASET, num_classes(cfg))  # a wrong file is told now, not by the export days later
     pipeline = pipeline_of(cfg, split)
-    if dataset.frames and isinstance(pipeline.decode, VideoDecoder):
+    used, fits = type(pipeline.decode), FrameDecoder if dataset.frames else VideoDecoder
+    if used is not fits and used in (FrameDecoder, VideoDecoder):
+        what = "folders of frames" if dataset.frames else "videos"
         raise UserError(
-            f"{spec.where}: DATASET.{split} is of folders of frames, but PIPELINE.{split}.decode is VideoDecoder; "
-            "set decode: {name: FrameDecoder}"
+            f"{spec.where}: DATASET.{split} is of {what}, but PIPELINE.{split}.decode is {used.__name__}; "
+            f"set decode: {{name: {fits.__name__}}}"
         )
     if dataset.multi_label and not multi_label(cfg):
         raise UserError(

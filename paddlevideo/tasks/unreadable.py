@@ -22,7 +22,8 @@ def listing(output: Path, split: str) -> Path:
 
 def write_listing(path: Path, failures: Iterable[Failure]) -> None:
     """Writes lines `path tab reason` in the order of the data set; without failures, removes an earlier file."""
-    rows = [(item.path, " ".join(item.reason.split())) for item in sorted(failures, key=lambda item: item.index)]
+    found = sorted(failures, key=lambda item: item.index)
+    rows = [(files.plain(item.path), " ".join(item.reason.split())) for item in found]
     if rows:
         files.write_text(path, "".join(f"{name}\t{reason}\n" for name, reason in rows))
     else:
@@ -33,7 +34,8 @@ def read_listing(path: Path, dataset: ListDataset) -> list[Failure]:
     """The samples of a data set that a listing names."""
     reasons = dict(line.split("\t", 1) for line in path.read_text(encoding="utf-8").splitlines() if "\t" in line)
     paths = ((index, dataset.clip(index).path) for index in range(len(dataset) if reasons else 0))
-    return [Failure(name, reasons[name], index) for index, name in paths if name in reasons]
+    names = ((index, path, files.plain(path)) for index, path in paths)
+    return [Failure(path, reasons[name], index) for index, path, name in names if name in reasons]
 
 
 @dataclass(frozen=True)

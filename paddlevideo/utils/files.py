@@ -32,10 +32,17 @@ def atomic(path: Path) -> Iterator[Path]:
         scratch.unlink(missing_ok=True)
 
 
+def plain(name: str) -> str:
+    """The name of a file on one line: what cannot be printed, or is no UTF-8, as Python writes it (\\n, \\udcff)."""
+    if name.isprintable():
+        return name
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in name)
+
+
 def write_text(path: Path, text: str) -> None:
-    """Writes a text file atomically."""
+    """Writes a text file atomically, in UTF-8; what is no UTF-8 in the names of files as \\udcff, which JSON reads."""
     with atomic(path) as scratch:
-        scratch.write_text(text, encoding="utf-8")
+        scratch.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_with(path: Path, write: Callable[[str], object]) -> None:

@@ -38,7 +38,8 @@ def setup(file: Path | None = None, rank: int = 0) -> None:
     if file is not None:
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            _add(logging.FileHandler(file if rank == 0 else f"{file}.rank{rank}", encoding="utf-8"))
+            name = file if rank == 0 else f"{file}.rank{rank}"
+            _add(logging.FileHandler(name, encoding="utf-8", errors="backslashreplace"))
         except OSError as error:
             raise UserError(f"{file.parent}: cannot be written ({error.strerror}); change output_dir") from None
 

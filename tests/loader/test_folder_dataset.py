@@ -14,6 +14,7 @@ from paddlevideo.loader.dataset import VideoDataset
 from paddlevideo.loader.folder_dataset import FolderDataset
 from paddlevideo.loader.part import Part
 from paddlevideo.loader.pipelines.decode import VideoDecoder
+from paddlevideo.loader.sources.unreadable import Unreadable
 from paddlevideo.tasks.labels import class_names
 from paddlevideo.tasks.schema import DatasetSection
 from paddlevideo.utils.errors import UserError
@@ -67,6 +68,16 @@ def test_links_are_followed_but_not_in_circles(tree: Tree, tmp_path: Path) -> No
     (folder / "a/gone.mp4").symlink_to(tmp_path / "gone.mp4")
     data = FolderDataset(str(folder))
     assert found(data, folder) == [("a/gone.mp4", 0), ("a/x.mp4", 0), ("b/y.mp4", 1)], "a broken link is no silence"
+
+
+def test_links_that_lead_nowhere_are_unreadable_videos(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    for link in (tmp_path / "loop", tmp_path / "a" / "loop.mp4", tmp_path / "a" / "loop.txt"):
+        link.symlink_to(link)
+    dataset = FolderDataset(str(tmp_path))
+    assert [record.path for record in dataset.records] == ["a/loop.mp4"]
+    with pytest.raises(Unreadable, match="Too many levels of symbolic links"):
+        VideoDecoder()(dataset.clip(0), np.random.default_rng(0))
 
 
 def test_the_label_file_gives_the_ids(tree: Tree, tmp_path: Path) -> None:

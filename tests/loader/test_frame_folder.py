@@ -19,7 +19,6 @@ from paddlevideo.loader.sources import frame_folder
 from paddlevideo.loader.sources.frame_folder import FrameFolder
 from paddlevideo.loader.sources.frame_names import find_frames, spans
 from paddlevideo.loader.sources.unreadable import Unreadable
-from paddlevideo.utils.errors import UserError
 
 RNG = np.random.default_rng(0)
 
@@ -68,7 +67,7 @@ def test_frame_files_that_are_not_what_they_should_be(tmp_path: Path) -> None:
         FrameFolder(str(folder), "{:03d}.png", 3).read([0, 2])
     (folder / "002.png").unlink()
     (folder / "002.png").mkdir()
-    with pytest.raises(Unreadable, match=r"002.png cannot be read: Is a directory"):
+    with pytest.raises(Unreadable, match=r"002.png cannot be read: it is not a regular file"):
         FrameFolder(str(folder), "{:03d}.png", 3).read([1])
 
 
@@ -238,8 +237,9 @@ def test_frame_decoder_takes_count_and_pattern_from_the_clip(tmp_path: Path) -> 
     assert clip.source is not None
     assert read_number(clip.source.read([2])[0]) == 2
     (tmp_path / "a.mp4").write_bytes(b"x")
-    with pytest.raises(UserError, match="use VideoDecoder"):
-        FrameDecoder()(Clip(str(tmp_path / "a.mp4")), RNG)
+    for pattern in ("", "img_{:05}.jpg"):
+        with pytest.raises(Unreadable, match="this is a file, not a folder of frames; videos are read by VideoDecoder"):
+            FrameDecoder()(Clip(str(tmp_path / "a.mp4"), frame_pattern=pattern), RNG)
 
 
 def test_frame_decoder_finds_what_the_list_does_not_say(tmp_path: Path) -> None:

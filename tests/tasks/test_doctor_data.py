@@ -1,5 +1,6 @@
 """The checks of lists, files and what is in them, on small trees made for each."""
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -261,14 +262,26 @@ def test_missing_empty_and_odd_files(extra: str, level: str, tree: Tree) -> None
     tree.write("a.mp4")
     tree.write("empty.mp4", b"")
     (tree.files / "folder.mp4").mkdir()
-    lines = ["a.mp4 0", "empty.mp4 0", "folder.mp4 0", *(f"none{i}.mp4 0" for i in range(7))]
+    os.mkfifo(tree.files / "pipe.mp4")
+    lines = ["a.mp4 0", "empty.mp4 0", "folder.mp4 0", "pipe.mp4 0", *(f"none{i}.mp4 0" for i in range(7))]
     tree.listing("train", lines, extra)
-    missing, empty, folder = files(tree)
-    assert (missing.level, empty.level, folder.level) == (level, level, "error")
-    five = ", ".join(f"{tree.files}/none{i}.mp4 (line {i + 4})" for i in range(5))
-    assert missing.what == f"7 of 10 files missing: {five} and 2 more"
-    assert empty.what == f"1 of 10 files empty: {tree.files}/empty.mp4 (line 2)"
-    assert folder.what == f"1 of 10 are folders instead of videos: {tree.files}/folder.mp4 (line 3)"
+    missing, empty, folder, pipe = files(tree)
+    assert [item.level for item in (missing, empty, folder, pipe)] == [level] * 4
+    five = ", ".join(f"{tree.files}/none{i}.mp4 (line {i + 5})" for i in range(5))
+    assert missing.what == f"7 of 11 files missing: {five} and 2 more"
+    assert empty.what == f"1 of 11 files empty: {tree.files}/empty.mp4 (line 2)"
+    assert folder.what == f"1 of 11 are folders instead of videos: {tree.files}/folder.mp4 (line 3)"
+    assert pipe.what == f"1 of 11 are pipes or devices instead of videos: {tree.files}/pipe.mp4 (line 4)"
+
+
+def test_nothing_but_folders_is_an_error_even_where_they_would_be_left_out(tree: Tree) -> None:
+    (tree.files / "folder.mp4").mkdir()
+    tree.listing("train", ["folder.mp4 0"], "on_error: skip")
+    (item,) = files(tree)
+    assert (item.level, item.what) == (
+        "error",
+        f"1 of 1 are folders instead of videos: {tree.files}/folder.mp4 (line 1)",
+    )
 
 
 def test_files_where_folders_of_frames_should_be(tree: Tree) -> None:
@@ -606,9 +619,9 @@ def test_what_valid_and_test_share_is_no_leak(tree: Tree) -> None:
 
 
 def test_copies_in_one_list(tree: Tree) -> None:
-    for name, content in {"a": b"1", "b": b"1", "c": b"22", "d": b"22", "e": b"3"}.items():
+    for name, content in {"a": b"1", "a2": b"1", "b": b"1", "c": b"22", "d": b"22", "e": b"3"}.items():
         tree.write(f"{name}.mp4", content)
-    tree.listing("train", ["a.mp4 0", "b.mp4 1", "c.mp4 2", "d.mp4 2", "e.mp4 2"])
+    tree.listing("train", ["a.mp4 0", "a2.mp4 0", "b.mp4 1", "c.mp4 2", "d.mp4 2", "e.mp4 2"])
     at = tree.files
     what = f"1 file with the same content under two names and labels: {at}/a.mp4 (0) and {at}/b.mp4 (1)"
     assert tree.leaks() == [

@@ -77,6 +77,60 @@ def test_training_logs_and_keeps_the_best_by_its_mean_average_precision(
     assert result.figures["loss"] == pytest.approx(expected, rel=1e-6)
 
 
+RANKS = """
+from paddlevideo.utils import environment
+environment.prepare()
+import sys
+from pathlib import Path
+from paddlevideo.tasks import evaluate, schema, train
+from paddlevideo.tasks.start import TrainOptions
+from paddlevideo.tasks.tensors import to_tensors
+from paddlevideo.utils import dist, log
+dist.start()
+resolved = schema.load(sys.argv[1], sys.argv[2:])
+log.setup(resolved.root.output / f"rank{dist.rank()}.log")
+kinds = set()
+def noted(batch):
+    kinds.add(str(batch["imgs"].dtype))
+    return to_tensors(batch)
+evaluate.to_tensors = train.to_tensors = noted
+train.train(resolved, TrainOptions(validate=True))
+Path(resolved.root.output, f"kinds{dist.rank()}").write_text(" ".join(kinds))
+"""
+
+
+def test_two_ranks_with_unreadable_videos_give_the_figure_of_one(config: Path, tmp_path: Path) -> None:
+    """Both ranks meet some; one has a batch of training of which nothing can be read, and does not leave the other."""
+    overrides = [f"output_dir={tmp_path}", "epochs=1", "DATASET.batch_size=1", "MIX={name: Cutmix}"]
+    for name, broken in (("train", {3, 10, 17}), ("valid", {0, 3, 4, 9})):
+        lines = (config.parent / f"{name}.list").read_text().splitlines()
+        lines = [f"gone{i}.mp4 1 6" if i in broken else line for i, line in enumerate(lines)]
+        (tmp_path / f"{name}.list").write_text("\n".join(lines))
+        overrides += [f"DATASET.{name}.file_path={tmp_path}/{name}.list", f"DATASET.{name}.on_error=skip"]
+    (tmp_path / "ranks.py").write_text(RANKS)
+    start = [sys.executable, "-m", "paddle.distributed.launch", "--nproc_per_node=2", f"--log_dir={tmp_path}/log"]
+    done = subprocess.run(
+        [*start, str(tmp_path / "ranks.py"), str(config), *overrides],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env=python_environment() | {"PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [(tmp_path / f"kinds{rank}").read_text() for rank in (0, 1)] == ["uint8", "uint8"]
+    text = (tmp_path / "rank0.log").read_text()
+    assert "3 of 22 train samples unreadable; " in text and "4 of 10 valid samples unreadable; " in text
+    for split, count in (("train", 3), ("valid", 4)):
+        assert len((tmp_path / f"unreadable_{split}.txt").read_text().splitlines()) == count
+    (val,) = [line for line in text.splitlines() if " val " in line and "END epoch:1" in line]
+    overrides += [f"DATASET.test.file_path={tmp_path}/valid.list", "DATASET.test.on_error=skip"]
+    alone = testing.test(schema.load(config, overrides), str(tmp_path / "Tiny_best.pdparams"))
+    assert alone.index.tolist() == [1, 2, 5, 6, 7, 8]
+    assert f" mean_average_precision_avg: {alone.figures['mean_average_precision']:.5f} " in val
+    assert val.endswith(", on 6 of 10 samples")
+
+
 @pytest.mark.parametrize("suffix", [".json", ".csv"])
 def test_the_file_of_scores_gives_the_figure_again(
     suffix: str, config: Path, trained: tuple[Path, str], tmp_path: Path

@@ -523,6 +523,35 @@ def test_lists_keep_their_form(source: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("what", "lines"),
+    [("frames", "a b/one\t12\t3\ntwo\t7\t1\n"), ("transcode", "a b/one.mp4 3\ntwo.mp4 1\n")],
+)
+def test_absolute_paths_in_lists_stay_below_source_and_go_below_out(
+    what: str, lines: str, source: Path, tmp_path: Path
+) -> None:
+    before, new = tree(source), tmp_path / "out" / "train.list"
+    (tmp_path / "train.list").write_text(f"{source}/a b/one.mp4 3\n{source}/two.avi 1\n")
+    run(what, source, tmp_path / "out", "--list", tmp_path / "train.list")
+    assert tree(source) == before
+    assert new.read_text() == lines
+    format_of = {"frames": FrameDataset, "transcode": VideoDataset}
+    dataset = format_of[what](str(new), data_prefix=str(tmp_path / "out"))
+    assert [Path(dataset.clip(i).path).exists() for i in range(2)] == [True, True]
+    (tmp_path / "short.list").write_text(f"{source}/two 1\n")
+    run(what, source, tmp_path / "out", "--list", tmp_path / "short.list", "--suffix", ".avi")
+    assert (tmp_path / "out" / "short.list").read_text() == ("two 7 1\n" if what == "frames" else "two 1\n")
+
+
+@pytest.mark.parametrize("name", ["../two.avi", "/elsewhere/two.avi"])
+@pytest.mark.parametrize("what", ["frames", "transcode"])
+def test_listed_videos_outside_of_source(what: str, name: str, source: Path, tmp_path: Path) -> None:
+    (tmp_path / "train.list").write_text(f"a b/one.mp4 3\n{name} 1\n")
+    with pytest.raises(UserError, match=rf"train\.list:2: {name} is not below SOURCE \("):
+        run(what, source, tmp_path / "out", "--list", tmp_path / "train.list")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
     ("line", "new"),
     [
         ("é.avi 1", "é.mp4 1"),
@@ -660,6 +689,50 @@ def test_a_damaged_index_is_made_anew_and_another_file_is_left_alone(source: Pat
     with pytest.raises(UserError, match="other: is there already, and is no index of videos; choose another --out"):
         run("index", source, "--out", tmp_path / "other")
     assert (tmp_path / "other").read_text() == "precious\n"
+
+
+def test_an_index_does_not_wait_for_pipes_and_devices(source: Path) -> None:
+    os.mkfifo(source / "pipe.mp4")
+    (source / "zero.mp4").symlink_to("/dev/zero")
+    run("index", source)
+    index = VideoIndex.open(str(source / "index.jsonl"))
+    reasons = {Path(path).name: facts.reason for path, facts in index.entries.items()}
+    assert reasons == {
+        "one.mp4": "",
+        "two.avi": "",
+        "pipe.mp4": "this is a named pipe, not a video",
+        "zero.mp4": "this is a device, not a video",
+    }
+
+
+def test_a_folder_is_no_index(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(UserError) as error:
+        run("index", source, "--out", tmp_path)
+    example = tmp_path / "index.jsonl"
+    assert str(error.value) == f"{tmp_path}: is a folder; --out is the file of the index, such as {example}"
+    assert capsys.readouterr().out == ""  # before anything is read
+    assert not list(tmp_path.parent.glob(".*.part"))
+
+
+def test_names_that_are_no_text(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in (b"no utf-8 \xff.mp4", b"two\nlines.mp4"):
+        Path(source, os.fsdecode(name)).write_text("no video")
+    run("frames", source, tmp_path / "out")
+    listed = (tmp_path / "out" / "failed.txt").read_text(encoding="utf-8").splitlines()
+    assert [line.split("\t")[0] for line in listed] == ["no utf-8 \\udcff.mp4", "two\\nlines.mp4"]
+    run("index", source)
+    said = [line.split(": ", 1)[0].rpartition("/")[2] for line in capsys.readouterr().out.splitlines()]
+    assert {"no utf-8 \\udcff.mp4", "two\\nlines.mp4"} <= set(said)
+
+
+def test_settings_may_change_while_nothing_is_made(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.mp4").write_text("no video")
+    with pytest.raises(UserError, match="none of 1 videos can be used"):
+        run("frames", tmp_path / "in", tmp_path / "out")
+    run("transcode", source, tmp_path / "out")
+    with pytest.raises(UserError, match="out: was begun with what transcode, now it is frames; go on"):
+        run("frames", source, tmp_path / "out")
 
 
 def test_an_index_of_nothing_readable(tmp_path: Path) -> None:

@@ -64,6 +64,14 @@ def test_a_table_of_names_is_the_list_of_ids(tiny: Path, data: Path, tmp_path: P
         run.build_loader(schema.load(tiny, overrides).root, "valid", 0)
 
 
+def test_videos_need_their_decoder(tiny: Path, tmp_path: Path) -> None:
+    (tmp_path / "videos.list").write_text("x.mp4 0\n")
+    override = f"DATASET.valid={{format: VideoDataset, file_path: {tmp_path}/videos.list}}"
+    frames = "PIPELINE.valid.decode={name: FrameDecoder}"
+    with pytest.raises(UserError, match=r"DATASET.valid is of videos, but PIPELINE.valid.decode is FrameDecoder; set"):
+        run.build_loader(schema.load(tiny, [override, frames]).root, "valid", 0)
+
+
 def test_folders_of_frames_need_their_decoder(tiny: Path, tmp_path: Path) -> None:
     (tmp_path / "frames.list").write_text("x 3 0\n")
     override = f"DATASET.valid={{format: FrameDataset, file_path: {tmp_path}/frames.list}}"

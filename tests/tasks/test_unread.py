@@ -11,7 +11,7 @@ from paddlevideo.cli import predict
 from paddlevideo.loader.assemble import Failure
 from paddlevideo.loader.clip import Clip
 from paddlevideo.loader.dataloader import ClipLoader
-from paddlevideo.loader.dataset import VideoDataset
+from paddlevideo.loader.dataset import FileList, VideoDataset
 from paddlevideo.loader.pipelines import Pipeline
 from paddlevideo.tasks.unreadable import Unread, listing, read_listing, write_listing
 from paddlevideo.utils import dist
@@ -39,6 +39,14 @@ def test_a_listing_is_in_the_order_of_the_list_and_can_be_read_again(tmp_path: P
     assert read_listing(path, loader.dataset)[1:] == failures(1, 3, 4)
     write_listing(path, [])
     assert not path.exists()
+
+
+def test_names_that_are_no_text_are_one_line_and_found_again(tmp_path: Path) -> None:
+    name = "no utf-8 \udcff, two\nlines.mp4"
+    dataset, path = FileList([name]), listing(tmp_path, "train")
+    write_listing(path, [Failure(name, "a reason", 0)])
+    assert path.read_text() == "no utf-8 \\udcff, two\\nlines.mp4\ta reason\n"
+    assert read_listing(path, dataset) == [Failure(name, "a reason", 0)]
 
 
 def test_a_new_run_forgets_and_a_resumed_one_remembers(tmp_path: Path, loader: ClipLoader) -> None:

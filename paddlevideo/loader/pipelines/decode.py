@@ -19,7 +19,6 @@ from paddlevideo.loader.sources.packets import Timing
 from paddlevideo.loader.sources.pyav_video import PyavVideo
 from paddlevideo.loader.sources.unreadable import Unreadable
 from paddlevideo.registry import PIPELINES
-from paddlevideo.utils.errors import UserError
 from paddlevideo.utils.log import logger
 
 
@@ -139,12 +138,15 @@ class FrameDecoder:
         self.fps = fps
 
     def __call__(self, clip: Clip, rng: np.random.Generator) -> Clip:
-        if not clip.frame_pattern and Path(clip.path).is_file():
-            raise UserError(
-                f"{clip.path}: FrameDecoder reads folders of frames, which FrameDataset lists; use VideoDecoder"
-            )
         wanted = clip.offset + clip.num_frames if clip.num_frames else 0
-        folder = FrameFolder(clip.path, clip.frame_pattern, wanted, self.fps)
+        try:
+            folder = FrameFolder(clip.path, clip.frame_pattern, wanted, self.fps)
+        except Unreadable:
+            if Path(clip.path).is_file():
+                raise Unreadable(
+                    clip.path, "this is a file, not a folder of frames; videos are read by VideoDecoder"
+                ) from None
+            raise
         if not clip.offset:
             return replace(clip, source=folder, num_frames=folder.num_frames)
         rest = folder.num_frames - clip.offset

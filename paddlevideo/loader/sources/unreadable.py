@@ -13,6 +13,7 @@ from pathlib import Path
 import av
 
 from paddlevideo.utils.errors import UserError
+from paddlevideo.utils.files import plain
 
 
 class Unreadable(Exception):
@@ -29,7 +30,7 @@ class Unreadable(Exception):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.reason}"
+        return f"{plain(self.path)}: {self.reason}"
 
 
 # Of our own program, not of a file: these are not to be hidden behind a video that "cannot be read".
@@ -109,11 +110,14 @@ def require_file(path: str) -> None:
 
 def read_regular(path: str) -> bytes:
     """What a file holds. Pipes and devices, which may never end, are refused. Raises OSError."""
-    with open(path, "rb", buffering=0, opener=_without_waiting) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe would have us wait for somebody who writes to it
+    try:
+        status = os.fstat(file)
+        if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "it is not a regular file")
-        return file.read()
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)  # a pipe would have us wait for somebody who writes to it
+        data = os.read(file, status.st_size)
+        while len(data) < status.st_size and (more := os.read(file, status.st_size - len(data))):
+            data += more
+        return data
+    finally:
+        os.close(file)

@@ -23,7 +23,7 @@ class Present(NamedTuple):
 
 def check(split: SplitList) -> tuple[list[Present], list[Finding]]:
     """What is there to be read, and what is missing, empty, or no file."""
-    present, missing, empty, kind = [], [], [], []
+    present, missing, empty, kind, odd = [], [], [], [], []
     for entry in split.entries:
         try:
             status = os.stat(entry.clip.path)  # noqa: PTH116 - a Path for each of 240,000 names takes longer
@@ -33,16 +33,21 @@ def check(split: SplitList) -> tuple[list[Present], list[Finding]]:
         is_folder = stat.S_ISDIR(status.st_mode)
         if is_folder != entry.folder:
             kind.append(entry)
+        elif not is_folder and not stat.S_ISREG(status.st_mode):
+            odd.append(entry)  # reading it may never end
         elif not is_folder and status.st_size == 0:
             empty.append(entry)
         else:
             present.append(Present(entry, 0 if is_folder else status.st_size))
-    found = list(_judged(split, missing, empty, kind))
+    found = list(_judged(split, missing, empty, kind, odd))
     return present, found or [ok(split.where, f"all {len(split.entries)} of its files are there")]
 
 
-def _judged(split: SplitList, missing: list[Entry], empty: list[Entry], kind: list[Entry]) -> Iterator[Finding]:
+def _judged(
+    split: SplitList, missing: list[Entry], empty: list[Entry], kind: list[Entry], odd: list[Entry]
+) -> Iterator[Finding]:
     total = len(split.entries)
+    wrong = "error" if len(kind) == total else split.broken
 
     def said(entries: list[Entry]) -> str:
         return named([split.at(entry) for entry in entries])
@@ -60,10 +65,14 @@ def _judged(split: SplitList, missing: list[Entry], empty: list[Entry], kind: li
         yield Finding(split.broken, split.where, f"{len(empty)} of {total} files empty: {said(empty)}", fix)
     if kind and kind[0].folder:
         fix = "list folders of frames here, or use VideoDataset and VideoDecoder"
-        yield error(split.where, f"{len(kind)} of {total} are files instead of folders of frames: {said(kind)}", fix)
+        what = f"{len(kind)} of {total} are files instead of folders of frames: {said(kind)}"
+        yield Finding(wrong, split.where, what, fix)
     elif kind:
         fix = "list video files here, or use FrameDataset and FrameDecoder for folders of frames"
-        yield error(split.where, f"{len(kind)} of {total} are folders instead of videos: {said(kind)}", fix)
+        yield Finding(wrong, split.where, f"{len(kind)} of {total} are folders instead of videos: {said(kind)}", fix)
+    if odd:
+        what = f"{len(odd)} of {total} are pipes or devices instead of videos: {said(odd)}"
+        yield Finding(split.broken, split.where, what, "list video files here")
 
 
 def where_they_are(split: SplitList, first: Entry) -> str:

@@ -39,7 +39,8 @@ def _copies(split: SplitList, contents: dict[str, str]) -> Iterator[Finding]:
     several = [list(group.values()) for group in groups.values() if len(group) > 1]
     torn = [some for some in several if len({entry.labels for entry in some}) > 1]
     if torn:
-        said = named([" and ".join(f"{one.clip.path} ({_labels(one)})" for one in some[:2]) for some in torn])
+        pairs = [(some[0], next(one for one in some if one.labels != some[0].labels)) for some in torn]
+        said = named([" and ".join(f"{one.clip.path} ({_labels(one)})" for one in pair) for pair in pairs])
         what = f"{plural(len(torn), 'file')} with the same content under two names and labels: {said}"
         yield warning(split.where, what, "keep one of each")
     plain = [some for some in several if len({entry.labels for entry in some}) == 1]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from paddlevideo.loader.index import NoIndex, VideoFacts, entry_of, index_text, read_entries, row_of, stamp
-from paddlevideo.loader.sources.unreadable import Unreadable
+from paddlevideo.loader.sources.unreadable import Unreadable, require_file
 from paddlevideo.tasks.prepare.decoded import Decoded, turns
 from paddlevideo.tasks.prepare.journal import Journal
 from paddlevideo.tasks.prepare.parallel import each
@@ -74,6 +74,8 @@ def _known(out: Path) -> dict[str, VideoFacts]:
     """The entries of an earlier index; none where it is damaged."""
     if not out.exists():
         return {}
+    if out.is_dir():
+        raise UserError(f"{out}: is a folder; --out is the file of the index, such as {out / 'index.jsonl'}")
     try:
         return read_entries(str(out))
     except NoIndex:
@@ -95,13 +97,18 @@ def _failure(path: str, error: Exception) -> VideoFacts:
 def examine(look: Look) -> VideoFacts:
     """The facts of one file; of one that was only touched or copied, those that were known."""
     size, modified = stamp(look.path)
+    blank = VideoFacts(0, 0.0, 0, 0, 0, 0.0, "", "", size, modified, "")
+    try:
+        require_file(look.path)  # before it is hashed: a pipe or a device may never end
+    except Unreadable as error:
+        return replace(blank, reason=error.reason)
     digest = _sha256(look.path) if look.hashed else ""
     known = look.known
     if known is not None and not known.reason:
         same = digest == known.sha256 if known.sha256 and digest else modified == known.modified
         if same and size == known.size:
             return replace(known, modified=modified, sha256=digest or known.sha256)
-    blank = VideoFacts(0, 0.0, 0, 0, 0, 0.0, "", "", size, modified, digest)
+    blank = replace(blank, sha256=digest)
     try:
         return decode(look.path, blank)
     except Unreadable as error:
@@ -147,13 +154,13 @@ def _sha256(path: str) -> str:
 def summary(facts: dict[str, VideoFacts]) -> list[str]:
     """What people want to know of a data set."""
     good = {path: known for path, known in facts.items() if not known.reason}
-    bad = [f"{path}: {known.reason}" for path, known in sorted(facts.items()) if known.reason]
+    bad = [f"{files.plain(path)}: {known.reason}" for path, known in sorted(facts.items()) if known.reason]
     too_many = sum(known.declared > known.frames for known in good.values())
     too_few = sum(0 < known.declared < known.frames for known in good.values())
     silent = sum(known.declared == 0 for known in good.values())
     by_hash: dict[str, list[str]] = {}
     for path in sorted(facts):
-        by_hash.setdefault(facts[path].sha256 or path, []).append(path)
+        by_hash.setdefault(facts[path].sha256 or path, []).append(files.plain(path))
     same = [" = ".join(paths) for paths in by_hash.values() if len(paths) > 1]
     copies = sum(len(paths) - 1 for paths in by_hash.values())
     hours = sum(known.duration for known in good.values()) / 3600

@@ -60,7 +60,11 @@ class Journal:
             self._append(settings)
             return {}
         begun, *rows = [self._parse(line) for line in data[:whole].splitlines()]
-        for key in sorted({*settings, *begun}):
+        if begun != settings and not rows:  # nothing was made in the old way
+            os.ftruncate(self._file.fileno(), 0)
+            self._append(settings)
+            return {}
+        for key in sorted({*settings, *begun}, key=lambda key: (key != "what", key)):
             if begun.get(key) != settings.get(key):
                 raise UserError(
                     f"{self.path.parent}: was begun with {key} {begun.get(key)}, now it is {settings.get(key)}; "

@@ -121,12 +121,14 @@ def report(title: str, out: Path, outcome: Outcome) -> None:
     failed, listing = outcome.failed, out / FAILED
     made, total = len(outcome.frames) - outcome.before, len(outcome.frames) + len(failed)
     if failed:
-        files.write_text(listing, "".join(f"{name}\t{failed[name]}\n" for name in sorted(failed)))
+        files.write_text(listing, "".join(f"{files.plain(name)}\t{failed[name]}\n" for name in sorted(failed)))
     else:
         listing.unlink(missing_ok=True)
     if not outcome.frames:
         name = min(failed)
-        raise UserError(f"{title}: none of {total} videos can be used, such as {name}: {failed[name]} ({listing})")
+        raise UserError(
+            f"{title}: none of {total} videos can be used, such as {files.plain(name)}: {failed[name]} ({listing})"
+        )
     where = f" ({listing})" if failed else ""
     logger.info(
         f"{title}: {total} videos, {made} made, {outcome.before} there already, {len(failed)} failed{where}; "

@@ -52,22 +52,49 @@ class VideoList:
         file: where it is.
         records: its lines.
         suffix: what their paths lack.
+        names: path of a record -> of its video, with the suffix; relative to the folder of all, if that is known.
     """
 
     file: Path
     records: list[Record]
     suffix: str
+    names: Mapping[str, str]
 
     def name(self, record: Record) -> str:
-        """The path of a record's video, as far as the list tells it."""
-        return record.path + self.suffix
+        """The path of a record's video."""
+        return self.names[record.path]
 
 
-def read_lists(paths: Iterable[Path], suffix: str, labels: Path | None, multi_label: bool) -> list[VideoList]:
-    """Reads lists in any of the forms that VideoDataset takes. Raises UserError."""
+def read_lists(
+    paths: Iterable[Path], suffix: str, labels: Path | None, multi_label: bool, folder: Path | None = None
+) -> list[VideoList]:
+    """Reads lists in any of the forms that VideoDataset takes.
+
+    Args:
+        folder: of all videos; their names are then relative to it, also where lists hold absolute paths.
+    Raises:
+        UserError: a list is broken, or names a video outside of `folder`.
+    """
     classes = ClassNames(read_names(str(labels)), str(labels)) if labels else None
     form = Form(classes=classes, multi_label=multi_label)
-    return [VideoList(path, read_list(str(path), form), suffix) for path in paths]
+    lists = []
+    for path in paths:
+        records = read_list(str(path), form)
+        names = {record.path: record.path + suffix for record in records}
+        if folder is not None:
+            roots = (os.path.abspath(folder), os.path.realpath(folder))  # noqa: PTH100
+            names = {record.path: _inside(roots, names[record.path], f"{path}:{record.line}") for record in records}
+        lists.append(VideoList(path, records, suffix, names))
+    return lists
+
+
+def _inside(roots: tuple[str, str], name: str, where: str) -> str:
+    """The path of a file, relative to a folder of two spellings. Raises UserError where it does not lie in it."""
+    for root in roots:
+        inside = os.path.relpath(os.path.join(root, name), root)  # noqa: PTH118
+        if Path(inside).parts[:1] != (os.pardir,):
+            return inside
+    raise UserError(f"{where}: {name} is not below SOURCE ({roots[0]}); give the folder that holds all listed videos")
 
 
 def listed(lists: Iterable[VideoList]) -> list[str]:
@@ -123,7 +150,10 @@ def check_whole(lists: Iterable[VideoList]) -> None:
 
 
 def renamed_lines(item: VideoList, rename: Callable[[str], str], done: Collection[str]) -> list[str]:
-    """The lines of a list as they are written, with the paths renamed, without those of videos that are not `done`."""
+    """The lines of a list as they are written, with the paths renamed, without those of videos that are not `done`.
+
+    Paths that lack a suffix lack the new one too.
+    """
     records = {record.line: record for record in item.records}
     kept = []
     for number, line in enumerate(item.file.read_text(encoding="utf-8-sig").split("\n"), start=1):
@@ -131,7 +161,8 @@ def renamed_lines(item: VideoList, rename: Callable[[str], str], done: Collectio
         if record is None:
             kept.append(line)  # a header, a comment or a blank line
         elif item.name(record) in done:
-            kept.append(line if item.suffix else _renamed(line, record.path, rename(record.path)))
+            new = rename(item.name(record))
+            kept.append(_renamed(line, record.path, os.path.splitext(new)[0] if item.suffix else new))  # noqa: PTH122
     return kept
 
 
