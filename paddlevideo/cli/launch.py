@@ -54,6 +54,12 @@ def device_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cpu_threads", type=positive, metavar="N", help="threads on the CPU (by default all cores)")
 
 
+def workers_flag(parser: argparse.ArgumentParser) -> None:
+    """--workers, of commands that do the same to many files."""
+    cores = environment.cores()
+    parser.add_argument("--workers", type=natural, default=cores, metavar="N", help="processes; 0: none beside")
+
+
 def boolean(text: str) -> bool:
     """true/t/1/yes and false/f/0/no in any case."""
     if text.lower() in ("true", "t", "1", "yes"):

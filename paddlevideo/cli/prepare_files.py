@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from paddlevideo.cli import launch
-from paddlevideo.utils import environment
 from paddlevideo.utils.errors import UserError
 
 
@@ -50,8 +49,7 @@ def _command(
 ) -> argparse.ArgumentParser:
     parser = below.add_parser(name, help=text, description=text, formatter_class=launch.HelpFormatter)
     parser.set_defaults(prepare=prepare)
-    cores = environment.cores()
-    parser.add_argument("--workers", type=launch.natural, default=cores, metavar="N", help="processes; 0: none beside")
+    launch.workers_flag(parser)
     return parser
 
 

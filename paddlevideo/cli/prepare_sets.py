@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -49,15 +48,9 @@ def _set(
     parser.add_argument("--frames", type=Path, metavar="DIR", help=words)
     parser.add_argument("--out", type=Path, metavar="DIR", help="where to write the lists (FOLDER)")
     parser.add_argument("--no_check", action="store_true", help="do not open every file and decode its first frame")
-    workers_flag(parser)
+    launch.workers_flag(parser)
     parser.set_defaults(prepare=prepare, videos=None)
     return parser
-
-
-def workers_flag(parser: argparse.ArgumentParser) -> None:
-    """--workers."""
-    count = os.cpu_count() or 1
-    parser.add_argument("--workers", type=launch.natural, default=count, metavar="N", help="processes; 0: none beside")
 
 
 def prepare_k400(args: argparse.Namespace) -> None:

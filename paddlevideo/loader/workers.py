@@ -7,12 +7,10 @@ hangs, nor say which one died, and of what.
 from __future__ import annotations
 
 import signal
-import threading
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from multiprocessing import get_context, resource_tracker, util
+from multiprocessing import get_context, util
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -21,6 +19,7 @@ from paddlevideo.loader.transport import Channel
 from paddlevideo.loader.worker import STOPS, Outcome, Raised, serve
 from paddlevideo.utils.errors import UserError
 from paddlevideo.utils.log import logger
+from paddlevideo.utils.signals import deferred
 
 GRACE = 20.0  # seconds that a sample may take beyond the time limits of its decoder
 LOOK = 0.5  # seconds between two looks at what the workers are at
@@ -83,7 +82,7 @@ class Workers:
         note = self._context.RawArray("q", [0, -1])
         process = self._context.Process(target=serve, args=(there, far_end, note), daemon=True)
         self._workers.append(Worker(process, Channel(here), lifeline, note))
-        with _deferred(STOPS):  # the worker inherits that: a Ctrl-C must not end it before it can ignore it
+        with deferred(STOPS):  # the worker inherits that: a Ctrl-C must not end it before it can ignore it
             process.start()
         there.close()
         far_end.close()
@@ -205,24 +204,3 @@ def _cause(code: int | None) -> str:
         name = signal.Signals(-code).name
         return f"crashed ({name}: a fault inside a native library; mend or remove the video, or try another backend)"
     return f"ended by itself (exit code {code}; what it printed before may say why)"
-
-
-@contextmanager
-def _deferred(signals: set[signal.Signals]) -> Iterator[None]:
-    """Signals that arrive in the block are delivered after it; a process started in it never gets them."""
-    resource_tracker.ensure_running()  # starting it would undo the mask
-    arrived: list[int] = []
-    # The mask is for the new process, which inherits it. Here another thread may get the signal, and Python then runs
-    # the handler in this one all the same.
-    handlers = {}
-    if threading.current_thread() is threading.main_thread():
-        handlers = {number: signal.signal(number, lambda got, frame: arrived.append(got)) for number in signals}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-        for got in arrived:
-            signal.raise_signal(got)

@@ -9,6 +9,7 @@ from typing import Literal
 
 from paddlevideo.config import Resolved
 from paddlevideo.loader.batch import normalised
+from paddlevideo.loader.dataset import ListDataset
 from paddlevideo.metrics import figures
 from paddlevideo.metrics.topk import Metric
 from paddlevideo.tasks import export, results, schema
@@ -120,10 +121,14 @@ def test(
             overrides=list(options.overrides),
             unreadable=[{"file": failure.path, "reason": failure.reason} for failure in loader.failures],
         )
-        paths = [loader.dataset.clip(i).path for i in result.index.tolist()]
-        results.write(options.out, results.Results(about, paths, result.labels, result.scores))
-        logger.info(f"wrote the scores of {len(paths)} samples to {options.out}")
+        _write_scores(options.out, about, loader.dataset, result)
     return result
+
+
+def _write_scores(out: Path, about: results.About, dataset: ListDataset, result: Evaluation) -> None:
+    paths = [dataset.clip(i).path for i in result.index.tolist()]
+    results.write(out, results.Results(about, paths, result.labels, result.scores))
+    logger.info(f"wrote the scores of {len(paths)} samples to {out}")
 
 
 def check_views(cfg: RootSection, metric: Metric) -> None:

@@ -1,9 +1,12 @@
-"""Ctrl-C and SIGTERM as a wish that the loop grants at the next safe point."""
+"""Ctrl-C and SIGTERM as a wish that the loop grants at the next safe point; and signals that wait."""
 
 from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from types import FrameType, TracebackType
 
 from paddlevideo.utils.log import logger
@@ -43,3 +46,27 @@ class StopRequest:
     ) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
+
+
+@contextmanager
+def deferred(signals: set[signal.Signals]) -> Iterator[None]:
+    """Signals that arrive in the block are delivered after it; a process started in it never gets them."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # starting it would undo the mask
+    arrived: list[int] = []
+    # The mask is for the new process, which inherits it. Here another thread may get the signal, and Python then runs
+    # the handler in this one all the same.
+    handlers = {}
+    if threading.current_thread() is threading.main_thread():
+        handlers = {number: signal.signal(number, lambda got, frame: arrived.append(got)) for number in signals}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for got in arrived:
+            signal.raise_signal(got)

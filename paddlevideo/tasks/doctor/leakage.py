@@ -16,6 +16,7 @@ from paddlevideo.loader.split import group_of
 from paddlevideo.tasks.doctor.file_checks import Present
 from paddlevideo.tasks.doctor.finding import Finding, named, note, ok, plural, warning
 from paddlevideo.tasks.doctor.splits import Entry, SplitList
+from paddlevideo.utils import files
 
 ENDS = 1 << 16  # bytes of the beginning and the end that are compared before the whole
 Held: TypeAlias = tuple[SplitList, list[Present]]
@@ -148,11 +149,7 @@ def _ends(one: Present) -> str | None:
 
 def _whole(one: Present) -> str:
     try:
-        found = hashlib.sha256()
-        with _file(one).open("rb") as file:
-            while part := file.read(1 << 20):
-                found.update(part)
-        return found.hexdigest()
+        return files.sha256(_file(one))
     except (OSError, Unreadable):
         return one.entry.place  # equal to nothing else
 

@@ -6,12 +6,12 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 
 from paddlevideo.loader.sources.frame_names import find_frames, spans
-from paddlevideo.loader.sources.unreadable import Unreadable, reading, require_file
+from paddlevideo.loader.sources.packets import video_stream
+from paddlevideo.loader.sources.unreadable import Unreadable, open_video, reading, require_file
 
 EMPTY = "zero bytes"
 
@@ -52,10 +52,11 @@ def video(path: str) -> Finding:
     if finding.reason:
         return finding
     try:
-        with reading(path), closing(av.open(path)) as container:
-            if not container.streams.video:
+        with reading(path), closing(open_video(path)) as container:
+            stream = video_stream(container)
+            if stream is None:
                 return Finding("there is no video in this file")
-            if next(container.decode(container.streams.video[0]), None) is None:
+            if next(container.decode(stream), None) is None:
                 return Finding("no frame can be decoded")
     except Unreadable as error:
         return Finding(error.reason)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable
 from dataclasses import replace
@@ -141,14 +140,10 @@ def decode(path: str, blank: VideoFacts) -> VideoFacts:
 
 def _sha256(path: str) -> str:
     """Of the content; empty where there is none to read."""
-    digest = hashlib.sha256()
     try:
-        with Path(path).open("rb") as handle:
-            while block := handle.read(1 << 20):
-                digest.update(block)
+        return files.sha256(Path(path))
     except OSError:
         return ""
-    return digest.hexdigest()
 
 
 def summary(facts: dict[str, VideoFacts]) -> list[str]:

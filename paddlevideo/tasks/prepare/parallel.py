@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from multiprocessing import connection, get_context
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from tqdm import tqdm
 
 from paddlevideo.utils.log import logger, on_terminal
+from paddlevideo.utils.signals import deferred
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -106,7 +107,7 @@ class Helper:
         self.pipe, other = context.Pipe()
         lifeline, self._lifeline = context.Pipe(duplex=False)
         self.process = context.Process(target=_serve, args=(work, other, lifeline), daemon=True)
-        with _sigint_blocked():
+        with deferred({signal.SIGINT}):  # inherited: it hears no Ctrl-C even before it can say that it ignores it
             self.process.start()
         other.close()
         lifeline.close()
@@ -134,19 +135,6 @@ class Helper:
             self.process.kill()
             self.process.join()
         self._lifeline.close()
-
-
-@contextmanager
-def _sigint_blocked() -> Iterator[None]:
-    """A process started inside inherits this, and so hears no Ctrl-C even before it can say that it ignores it."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _serve(work: Callable[[Any], Any], pipe: Connection, lifeline: Connection) -> None:
