@@ -23,6 +23,8 @@ setup(
         "pillow>=10.2",
         "tqdm",
         "safetensors>=0.4",
+        # Only where there are wheels; OpenCV reads the same pixels, a little slower.
+        "simplejpeg>=1.6; platform_machine in 'x86_64 AMD64 arm64 aarch64'",
         # Only where there are wheels; PyAV reads everything too.
         "decord; sys_platform == 'win32' or (sys_platform == 'linux' and platform_machine == 'x86_64')",
     ],

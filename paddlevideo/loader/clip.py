@@ -10,7 +10,7 @@ import numpy as np
 
 from paddlevideo.loader.index import VideoFacts
 from paddlevideo.loader.normal import Normal
-from paddlevideo.loader.resizing import check_backend, resize_frames, resize_part
+from paddlevideo.loader.resizing import Backend, check_backend, resize_frames, resize_part
 from paddlevideo.loader.views import Box, write
 
 
@@ -49,7 +49,7 @@ class Clip:
             `pixels` and `write`. None until sampled. uint8, range 0..255, unless an operation had to make numbers of
             them: float32.
         resize: (height, width) that Pillow is to resize them to; None: they have their size.
-        boxes: views to cut out of all of them; none: the whole frames. Never together with `resize`.
+        boxes: views to cut out of all of them, and their sizes; none: the whole frames. Never together with `resize`.
         normal: how they are to be normalised at last; None: not at all, or it is done.
         views: crops and temporal clips of one video, one after another on T (view-major): T = views * frames a view.
         layout: the model's axis order, "tchw", "cthw" or "thwc"; recorded by Image2Array and applied once by `array`.
@@ -76,7 +76,7 @@ class Clip:
     def size(self) -> tuple[int, int]:
         """(height, width) of the frames that `pixels` gives."""
         if self.boxes:
-            return self.boxes[0].height, self.boxes[0].width
+            return self.boxes[0].size
         return self.resize or self._frames().shape[1:3]
 
     @property
@@ -120,7 +120,7 @@ class Clip:
     def resized(self, height: int, width: int) -> Clip:
         """The clip with frames of another size, by Pillow. Resized when they are needed, and then only what is."""
         frames = self.pixels()
-        check_backend(frames, "pillow")
+        check_backend(frames.dtype, "pillow")
         return replace(self.with_frames(frames), resize=(height, width))
 
     def crop(self, box: Box) -> Clip:
@@ -129,10 +129,24 @@ class Clip:
             return self.with_frames(resize_part(self._frames(), *self.resize, box))
         return self.with_frames(box.of(self.pixels()))
 
+    def crop_to(self, box: Box, height: int, width: int, backend: Backend) -> Clip:
+        """A box of every frame, resized. By OpenCV that is done frame by frame when they are copied."""
+        check_backend(self.pixel_type, backend)
+        if backend == "cv2" and self.resize is None:
+            return replace(self.with_frames(self.pixels()), boxes=(box._replace(to=(height, width)),))
+        clip = self.crop(box)
+        return clip.with_frames(resize_frames(clip.pixels(), height, width, backend))
+
     def crops(self, boxes: Sequence[Box]) -> Clip:
         """Several boxes of one size, each a view of all frames; laid one after another on T when they are copied."""
-        assert len({(box.height, box.width) for box in boxes}) == 1
+        assert len({box.size for box in boxes}) == 1
         return replace(self.with_frames(self.pixels()), boxes=tuple(boxes), views=self.views * len(boxes))
+
+    def mirrored(self) -> Clip:
+        """Every frame of every view left to right."""
+        if self.boxes:
+            return replace(self, boxes=tuple(box._replace(mirrored=not box.mirrored) for box in self.boxes))
+        return self.crops([Box(0, 0, *self.size, mirrored=True)])
 
     def array(self) -> np.ndarray:
         """The frames of all views, axes in the order of `layout`, contiguous; not normalised where that is pending."""

@@ -10,16 +10,25 @@ import numpy as np
 
 
 class Box(NamedTuple):
-    """A part of every frame of a clip, pixels; `mirrored` left to right after it is cut."""
+    """A part of every frame of a clip, pixels; after it is cut, resized to `to` by OpenCV, and then `mirrored`.
+
+    `to`: (height, width); None leaves it the size it has.
+    """
 
     top: int
     left: int
     height: int
     width: int
     mirrored: bool = False
+    to: tuple[int, int] | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the view."""
+        return self.to or (self.height, self.width)
 
     def of(self, frames: np.ndarray) -> np.ndarray:
-        """The box of frames [T, H, W, 3], nothing copied; not yet mirrored."""
+        """The box of frames [T, H, W, 3], nothing copied; not yet resized or mirrored."""
         return frames[:, self.top : self.top + self.height, self.left : self.left + self.width]
 
 
@@ -33,9 +42,13 @@ def write(frames: np.ndarray, boxes: Sequence[Box], layout: str, out: np.ndarray
     planar = layout != "thwc"
     places = iter(out.transpose([layout.index(axis) for axis in ("tchw" if planar else "thwc")]))  # V * T of them
     for box in boxes or [Box(0, 0, *frames.shape[1:3])]:
+        # A frame goes all the way before the next one: what is made of it in between stays in the processor's cache.
+        resized, turned = np.empty((2, *box.size, 3), frames.dtype)
         for cut, place in zip(box.of(frames), places):  # [h, w, 3]
+            if box.size != cut.shape[:2]:
+                cut = cv2.resize(cut, box.size[::-1], dst=resized, interpolation=cv2.INTER_LINEAR)
             # OpenCV takes channels apart several times faster than NumPy, but only in rows without gaps.
-            cut = cv2.flip(cut, 1) if box.mirrored else np.ascontiguousarray(cut)
+            cut = cv2.flip(cut, 1, dst=turned) if box.mirrored else np.ascontiguousarray(cut)
             if planar:
                 cv2.split(cut, list(place))
             else:

@@ -332,7 +332,7 @@ def test_a_box_lies_in_the_frame_and_has_the_area_and_the_shape(
     box = random_box(height, width, (small, large), (narrow, wide), np.random.default_rng(seed))
     if box is None:
         return
-    top, left, h, w, _ = box
+    top, left, h, w = box[:4]
     assert 0 <= top <= top + h <= height and 0 <= left <= left + w <= width and h > 0 and w > 0
     # sides are rounded to pixels
     assert (h - 0.5) * (w - 0.5) <= large * height * width + 1e-6 or h == 1 or w == 1
@@ -363,7 +363,7 @@ def test_a_resized_crop_is_its_box_resized(backend: Any) -> None:
     for seed in range(5):
         box = random_box(60, 80, (0.08, 1), (3 / 4, 4 / 3), np.random.default_rng(seed))
         assert box is not None
-        top, left, h, w, _ = box
+        top, left, h, w = box[:4]
         for frame, crop in zip(frames, run(op, frames, seed)):
             cut = np.ascontiguousarray(frame[top : top + h, left : left + w])
             if backend == "cv2":

@@ -15,9 +15,10 @@ from synthetic import numbered, read_number, write_frames
 
 from paddlevideo.loader.clip import Clip
 from paddlevideo.loader.pipelines.decode import FrameDecoder
-from paddlevideo.loader.sources import frame_folder
+from paddlevideo.loader.sources import frame_folder, images
 from paddlevideo.loader.sources.frame_folder import FrameFolder
 from paddlevideo.loader.sources.frame_names import find_frames, spans
+from paddlevideo.loader.sources.images import decode_image
 from paddlevideo.loader.sources.unreadable import Unreadable
 
 RNG = np.random.default_rng(0)
@@ -51,7 +52,7 @@ def test_every_file_is_opened_once_and_no_folder_is_listed(tmp_path: Path, monke
     folder = write_frames(tmp_path / "clip", numbered(6))
     opened: list[int] = []
     plain = FrameFolder._image
-    monkeypatch.setattr(FrameFolder, "_image", lambda self, index: (opened.append(index), plain(self, index))[1])
+    monkeypatch.setattr(FrameFolder, "_image", lambda self, i, room: (opened.append(i), plain(self, i, room))[1])
     monkeypatch.setattr(frame_folder, "find_frames", None)
     assert shown(FrameFolder(str(folder), "", 6), [5, 2, 2, 5, 0]) == [5, 2, 2, 5, 0]
     assert opened == [5, 2, 0]
@@ -71,11 +72,11 @@ def test_frame_files_that_are_not_what_they_should_be(tmp_path: Path) -> None:
         FrameFolder(str(folder), "{:03d}.png", 3).read([1])
 
 
-def encoded(image: np.ndarray, suffix: str, **options: object) -> bytes:
+def encoded(image: np.ndarray, suffix: str, mode: str | None = None, **options: object) -> bytes:
     if suffix == ".webp":
         options = {"lossless": True, **options}
     file = io.BytesIO()
-    Image.fromarray(image).save(file, {".jpg": "jpeg"}.get(suffix, suffix[1:]), **options)
+    Image.fromarray(image, mode).save(file, {".jpg": "jpeg"}.get(suffix, suffix[1:]), **options)
     return file.getvalue()
 
 
@@ -106,8 +107,9 @@ def test_any_image_becomes_eight_bit_rgb(tmp_path: Path, image: np.ndarray, suff
 def test_without_the_newer_flag_of_opencv_colours_are_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "1.jpg").write_bytes(encoded(COLOUR, ".jpg", quality=95))
     found = FrameFolder(str(tmp_path), "{}.jpg", 1).read([0])
-    monkeypatch.setattr(frame_folder, "RGB", None)
-    monkeypatch.setattr(frame_folder, "FLAGS", cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    monkeypatch.setattr(images, "JPEG", None)
+    monkeypatch.setattr(images, "RGB", None)
+    monkeypatch.setattr(images, "FLAGS", cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     np.testing.assert_array_equal(FrameFolder(str(tmp_path), "{}.jpg", 1).read([0]), found)
     assert np.abs(found[0].astype(int) - COLOUR).mean() < 4
 
@@ -120,6 +122,60 @@ def test_frames_are_read_as_stored_whatever_the_camera_noted(tmp_path: Path) -> 
     first, second = FrameFolder(str(tmp_path), "{}.jpg", 2).read([0, 1])
     np.testing.assert_array_equal(first, second)
     assert first.shape == (24, 40, 3)
+
+
+JPEGS = {
+    "4:4:4": encoded(COLOUR, ".jpg", quality=100, subsampling=0),
+    "4:2:2": encoded(COLOUR, ".jpg", quality=80, subsampling=1),
+    "4:2:0": encoded(COLOUR, ".jpg", quality=30, subsampling=2),
+    "odd size": encoded(COLOUR[:23, :37], ".jpg"),
+    "one pixel": encoded(COLOUR[:1, :1], ".jpg"),
+    "progressive": encoded(COLOUR, ".jpg", progressive=True),
+    "restarts": encoded(COLOUR, ".jpg", restart_marker_rows=1),
+    "grey": encoded(COLOUR[..., 0], ".jpg"),
+    "cmyk": encoded(WITH_ALPHA, ".jpg", mode="CMYK"),
+}
+
+
+def by_opencv(data: bytes) -> np.ndarray | None:
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    return None if image is None else image[..., ::-1]
+
+
+@pytest.mark.parametrize("kind", JPEGS)
+def test_jpeg_files_give_the_pixels_that_opencv_gives(kind: str) -> None:
+    data, expected = JPEGS[kind], by_opencv(JPEGS[kind])
+    assert expected is not None
+    height, width = expected.shape[:2]
+    np.testing.assert_array_equal(decode_image(data), expected)
+    for more in (0, 1, -1):  # into room of this size, of more than that, of less
+        room = np.zeros((max(1, height + more), width, 3), np.uint8)
+        np.testing.assert_array_equal(decode_image(data, room), expected)
+    for end in (0.5, 0.9):
+        cut = data[: int(len(data) * end)]
+        found, expected = decode_image(cut), by_opencv(cut)
+        assert (found is None) == (expected is None)
+        if found is not None:
+            np.testing.assert_array_equal(found, expected)
+
+
+@given(st.sampled_from(sorted(JPEGS)), st.lists(st.tuples(st.integers(2, 2000), st.integers(0, 255)), max_size=3))
+@settings(deadline=None, max_examples=150)
+def test_damaged_jpeg_files_are_opencvs_to_judge(kind: str, changes: list[tuple[int, int]]) -> None:
+    data = bytearray(JPEGS[kind])
+    for place, value in changes:
+        data[place % len(data)] = value
+    found, expected = decode_image(bytes(data)), by_opencv(bytes(data))
+    assert (found is None) == (expected is None)
+    if found is not None:
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_jpeg_files_of_one_clip_may_not_differ_in_size(tmp_path: Path) -> None:
+    for number, size in ((1, (24, 40)), (2, (20, 40))):
+        (tmp_path / f"{number}.jpg").write_bytes(encoded(COLOUR[: size[0], : size[1]], ".jpg"))
+    with pytest.raises(Unreadable, match=r"differ in size: \[\(20, 40\), \(24, 40\)\]"):
+        FrameFolder(str(tmp_path), "{}.jpg", 2).read([0, 1])
 
 
 # --- names ------------------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from paddlevideo.loader.pipelines.crop_random import MultiCenterCrop
 from paddlevideo.loader.pipelines.flip import RandomFlip
 from paddlevideo.loader.pipelines.mix import Cutmix, Mixup
 from paddlevideo.loader.pipelines.resize import JitterScale, Scale
-from paddlevideo.loader.resizing import ALIKE, resize_alike, resize_frames, resize_part
+from paddlevideo.loader.resizing import ALIKE, Backend, resize_frames, resize_part, stand_in
 from paddlevideo.loader.views import Box, write
 
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
@@ -232,6 +232,34 @@ def test_a_scale_waits_for_what_is_wanted_of_it() -> None:
     np.testing.assert_array_equal(run(clip, RandomFlip(p=1)).pixels(), whole[:, :, ::-1])
     twice = run(clip, Scale(24, fixed_ratio=False))
     np.testing.assert_array_equal(twice.pixels(), by_pillow(whole, 24, 32))
+
+
+def resize_alike(frames: np.ndarray, height: int, width: int, backend: Backend) -> np.ndarray:
+    """What a random crop of the whole frames makes of them."""
+    whole = Box(0, 0, *frames.shape[1:3])
+    return Clip("x", frames=frames).crop_to(whole, height, width, stand_in(whole, (height, width), backend)).pixels()
+
+
+@given(sides, sides, sides, sides, st.booleans(), st.data())
+@settings(deadline=None, max_examples=100)
+def test_a_crop_resized_when_it_is_copied_is_the_same(
+    h: int, w: int, height: int, width: int, planar: bool, data: st.DataObject
+) -> None:
+    """Whatever comes after it: copied, mirrored, mirrored twice, cropped, or resized once more."""
+    frames = noise(h, w, 2, seed=h * w)
+    top, left = data.draw(st.integers(0, h - 1)), data.draw(st.integers(0, w - 1))
+    box = Box(top, left, data.draw(st.integers(1, h - top)), data.draw(st.integers(1, w - left)))
+    expected = resize_frames(np.ascontiguousarray(box.of(frames)), height, width, "cv2")
+    clip = Clip("x", frames=frames, layout="tchw" if planar else "thwc").crop_to(box, height, width, "cv2")
+    assert clip.frames is frames and clip.size == (height, width)
+    axes = (0, 3, 1, 2) if planar else (0, 1, 2, 3)
+    np.testing.assert_array_equal(clip.array(), expected.transpose(axes))
+    np.testing.assert_array_equal(clip.mirrored().array(), expected[:, :, ::-1].transpose(axes))
+    np.testing.assert_array_equal(clip.mirrored().mirrored().pixels(), expected)
+    corner = Box(0, 0, max(1, height - 1), width)
+    np.testing.assert_array_equal(clip.mirrored().crop(corner).pixels(), corner.of(expected)[:, :, ::-1])
+    twice = clip.crop_to(corner, 7, 5, "cv2").pixels()
+    np.testing.assert_array_equal(twice, resize_frames(np.ascontiguousarray(corner.of(expected)), 7, 5, "cv2"))
 
 
 @given(st.integers(8, 60), st.integers(8, 60), st.integers(0, 60), st.integers(0, 60))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from paddlevideo.loader.clip import Clip
-from paddlevideo.loader.resizing import Backend, resize_alike
+from paddlevideo.loader.resizing import Backend, check_backend, stand_in
 from paddlevideo.loader.views import Box
 from paddlevideo.registry import PIPELINES
 from paddlevideo.utils.errors import UserError
@@ -42,7 +42,7 @@ class MultiScaleCrop:
         integer_steps: places at whole quarters of the room, rounded down, as in mmaction2; otherwise at exact quarters,
             where the box is then rounded to pixels.
         backend: who resizes. Where Pillow's result is hardly another one, OpenCV does it for pillow too, which takes
-            an eighth of the time: see `resizing.resize_alike`.
+            an eighth of the time: see `resizing.stand_in`.
     """
 
     def __init__(
@@ -102,8 +102,10 @@ class MultiScaleCrop:
             top, left = float(rng.integers(0, down, endpoint=True)), float(rng.integers(0, right, endpoint=True))
         # Both edges are rounded, half to even, so a box may be a pixel larger or smaller than (h, w).
         edges = round(top), round(left), min(round(top + h), height), min(round(left + w), width)
-        clip = clip.settled().crop(Box(edges[0], edges[1], edges[2] - edges[0], edges[3] - edges[1]))
-        return clip.with_frames(resize_alike(clip.pixels(), self.target_size, self.target_size, self.backend))
+        box = Box(edges[0], edges[1], edges[2] - edges[0], edges[3] - edges[1])
+        clip, to = clip.settled(), (self.target_size, self.target_size)
+        check_backend(clip.pixel_type, self.backend)
+        return clip.crop_to(box, *to, stand_in(box, to, self.backend))
 
 
 @PIPELINES.register

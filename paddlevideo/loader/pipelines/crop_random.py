@@ -8,7 +8,7 @@ import numpy as np
 
 from paddlevideo.loader.clip import Clip
 from paddlevideo.loader.pipelines.crop import room_for
-from paddlevideo.loader.resizing import Backend, resize_frames
+from paddlevideo.loader.resizing import Backend
 from paddlevideo.loader.views import Box
 from paddlevideo.registry import PIPELINES
 
@@ -74,8 +74,7 @@ class RandomResizedCrop:
         if box is None:
             side = min(height, width)
             box = Box((height - side) // 2, (width - side) // 2, side, side)
-        clip = clip.settled().crop(box)
-        return clip.with_frames(resize_frames(clip.pixels(), self.target_size, self.target_size, self.backend))
+        return clip.settled().crop_to(box, self.target_size, self.target_size, self.backend)
 
 
 @PIPELINES.register

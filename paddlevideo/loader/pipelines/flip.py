@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 
 from paddlevideo.loader.clip import Clip
-from paddlevideo.loader.views import Box
 from paddlevideo.registry import PIPELINES
 
 
@@ -38,8 +37,7 @@ class RandomFlip:
     def __call__(self, clip: Clip, rng: np.random.Generator) -> Clip:
         if rng.random() >= self.p:
             return clip
-        mirror_image = clip.crops([Box(0, 0, *clip.size, mirrored=True)])
-        return replace(mirror_image, label=self._mirrored(clip.label))
+        return replace(clip.mirrored(), label=self._mirrored(clip.label))
 
     def _mirrored(self, label: int | tuple[int, ...]) -> int | tuple[int, ...]:
         if isinstance(label, tuple):

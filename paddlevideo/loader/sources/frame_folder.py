@@ -5,15 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 
 from paddlevideo.loader.sources.frame_names import USUAL, find_frames, spans
+from paddlevideo.loader.sources.images import decode_image
 from paddlevideo.loader.sources.unreadable import Unreadable, read_regular
-
-# As stored: what a camera notes about its position (EXIF) may differ from frame to frame. OpenCV before 4.10 gives BGR.
-RGB = getattr(cv2, "IMREAD_COLOR_RGB", None)
-FLAGS = (cv2.IMREAD_COLOR if RGB is None else RGB) | cv2.IMREAD_IGNORE_ORIENTATION
 
 
 class FrameFolder:
@@ -75,29 +71,32 @@ class FrameFolder:
         frames = np.empty(0, np.uint8)
         places: dict[int, int] = {}  # index -> where it is in `frames`
         for place, index in enumerate(indices):
-            image = frames[places[index]] if index in places else self._image(index)
+            room = frames[place] if place else None
+            image = frames[places[index]] if index in places else self._image(index, room)
             if place == 0:
                 frames = np.empty((len(indices), *image.shape), np.uint8)
             if image.shape != frames.shape[1:]:
                 sizes = sorted({image.shape[:2], frames.shape[1:3]})
                 raise Unreadable(self.folder, f"its frames differ in size: {sizes}")
-            frames[place] = image
+            if room is None or not np.may_share_memory(image, room):  # it is not there yet
+                frames[place] = image
             places[index] = place
         return frames
 
-    def _image(self, index: int) -> np.ndarray:
+    def _image(self, index: int, room: np.ndarray | None = None) -> np.ndarray:
+        """The frame at an index; in `room` where that saves a copy."""
         path = self.file(index)
         name = os.path.basename(path)  # noqa: PTH119
         try:
-            data = np.frombuffer(read_regular(path), np.uint8)
+            data = read_regular(path)
         except FileNotFoundError:
             raise Unreadable(self.folder, self._gap(name)) from None
         except OSError as error:
             raise Unreadable(self.folder, f"frame file {name} cannot be read: {error.strerror}") from None
-        image = cv2.imdecode(data, FLAGS) if data.size else None
+        image = decode_image(data, room)
         if image is None:
             raise Unreadable(self.folder, f"frame file {name} is no image that can be decoded")
-        return image if RGB is not None else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        return image
 
     def _gap(self, name: str) -> str:
         """Why a file is not there, with all others that are not."""
