@@ -17,6 +17,7 @@ SECTIONS: list[Callable] = [
     schema.PipelineSection,
     schema.AccumulationSection,
     schema.PreciseBNSection,
+    schema.SaveIntervalSection,
     Part,
 ]
 

@@ -23,6 +23,7 @@ from paddlevideo.modeling.torch_file import is_torch
 from paddlevideo.utils.errors import UserError
 
 STRUCTURED_NAMES = "StructuredToParameterName@@"
+CARD = "paddlevideo@@"  # text in a weight file: what made it
 BIG_PARAMETERS = "UnpackBigParamInfor@@"
 HEAD_NAMES = ("head", "out", "fc")
 _UNFINISHED = object()
@@ -63,6 +64,8 @@ def read_state(path: str | Path) -> dict[str, np.ndarray]:
     if is_safetensors(head) or Path(path).suffix == ".safetensors":
         return _read_safetensors(path)
     state = read_pickle(path)
+    if isinstance(state, dict):
+        state.pop(CARD, None)
     if not isinstance(state, dict) or not state:
         kind = "nothing" if state == {} else f"a {type(state).__name__}"
         raise UserError(f"{path}: holds {kind}, not the named arrays of a model")
@@ -71,6 +74,21 @@ def read_state(path: str | Path) -> dict[str, np.ndarray]:
             raise UserError(f"{path}: '{name}' is a {type(value).__name__}, not an array; is this a file of weights?")
     # Paddle writes bfloat16 as its 16 bits; no model has uint16 weights
     return {name: from_bfloat16(value) if value.dtype == np.uint16 else value for name, value in state.items()}
+
+
+def read_card(path: str | Path) -> str | None:
+    """The text under CARD in a `.pdparams` file; None where there is none, or the file is of another form.
+
+    Raises:
+        UserError: as `read_pickle`.
+    """
+    with _open(path) as file:
+        head = file.read(16)
+    if is_torch(head) or is_safetensors(head):
+        return None
+    state = read_pickle(path)
+    text = state.get(CARD) if isinstance(state, dict) else None
+    return text if isinstance(text, str) else None
 
 
 def save_state(arrays: Mapping[str, np.ndarray], path: Path, suffix: str) -> None:

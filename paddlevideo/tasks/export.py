@@ -19,8 +19,8 @@ from paddle.static import InputSpec
 
 from paddlevideo import __version__, config, yaml_tree
 from paddlevideo.config import Resolved
+from paddlevideo.tasks import card, schema
 from paddlevideo.tasks import engine as engines
-from paddlevideo.tasks import schema
 from paddlevideo.tasks.engine import Engine, EngineOptions
 from paddlevideo.tasks.evaluate import scorer
 from paddlevideo.tasks.exported import read_manifest
@@ -71,7 +71,8 @@ def export(
     name = name or cfg.model_name
     labels = class_names(cfg.DATASET, num_classes(cfg))
     model = build_model(cfg)
-    load_weights(model, weights)
+    with card.compared(weights, resolved.data):
+        load_weights(model, weights)
     model.eval()
     shape = check_fit(cfg, model, "test")
     with _staging(folder) as staging:

@@ -91,7 +91,7 @@ class PreciseBN:
 
     def _batches(self, epoch: int, stop: StopRequest) -> Iterator[dict[str, Tensor]]:
         for number, batch in zip(range(self.count), self.loader.epoch(epoch)):
-            if stop.number is not None:
+            if stop.wanted:
                 return
             if number % self.log_interval == 0:
                 logger.info(f"Computing precise BN {number + 1} / {self.count}...")

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Literal
 
 from paddlevideo.config import Resolved
-from paddlevideo.loader.batch import normalised
 from paddlevideo.loader.dataset import ListDataset
 from paddlevideo.metrics import figures
 from paddlevideo.metrics.topk import Metric
-from paddlevideo.tasks import export, results, schema
-from paddlevideo.tasks.engine import Engine, EngineOptions
+from paddlevideo.tasks import card, export, results, schema
+from paddlevideo.tasks.engine import EngineOptions
 from paddlevideo.tasks.evaluate import Evaluation, Scorer, Step, evaluate, scorer
 from paddlevideo.tasks.exported import open_exported
 from paddlevideo.tasks.labels import class_names
@@ -88,7 +87,8 @@ def test(
         check_fit(cfg, model, "test")
         check_views(cfg, metric)
         if engine == "model":
-            load_weights(model, weights)
+            with card.compared(Path(weights), resolved.data):
+                load_weights(model, weights)
             score = scorer(model)
         else:
             score = _engine(resolved, weights)
@@ -149,8 +149,6 @@ def _engine(resolved: Resolved[RootSection], weights: str) -> Scorer:
         raise UserError("--engine inference runs in one process; leave out paddle.distributed.launch")
     with tempfile.TemporaryDirectory() as folder:
         program = export.export(resolved, Path(weights), Path(folder))
-        exported = open_exported(program, None, None)
         logger.info("scores by the exported program, which was checked against the model")
-        options = EngineOptions(cpu_threads=environment.threads(), onednn=exported.onednn)
-        engine = Engine(program, exported.params_file, options)
-        return lambda batch: engine(normalised(batch))
+        options = EngineOptions(cpu_threads=environment.threads())
+        return open_exported(program, None, None, options).scorer(resolved.root.DATASET.batch_of("test"))

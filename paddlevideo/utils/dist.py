@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import paddle
@@ -48,10 +49,16 @@ def average_batch_norm(model: nn.Layer) -> None:
     """
     if world_size() == 1:
         return
+    for _, value in batch_norm_statistics(model):
+        dist.all_reduce(value)
+        value.set_value(value / world_size())
+
+
+def batch_norm_statistics(model: nn.Layer) -> Iterator[tuple[str, Any]]:
+    """The running means and variances of a model, by name."""
     for name, value in model.state_dict().items():
         if name.endswith(("._mean", "._variance")):
-            dist.all_reduce(value)
-            value.set_value(value / world_size())
+            yield name, value
 
 
 def device(use_gpu: bool | None = None) -> str:

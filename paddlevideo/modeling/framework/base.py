@@ -52,6 +52,10 @@ class Recognizer(nn.Layer):
         """Raises ValueError when a batch of frames of this shape, `views` of each video, does not fit the model."""
         raise NotImplementedError
 
+    def logits(self, outputs: Tensor) -> Tensor:
+        """What `forward` gives -> the logits [N, K] themselves."""
+        return outputs
+
     def loss(self, logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
         """Logits [N, K] and a batch with "label" [N] or [N, L] -> a scalar. Labels are smoothed in training mode only.
 

@@ -104,7 +104,8 @@ def _labels(cfg: RootSection) -> Iterator[Finding]:
             fix = "name a file of one class a line"
             yield note("DATASET.labels", "none, so results show class ids, not names", fix)
         else:
-            source = cfg.DATASET.labels or "the class folders"
+            labels = cfg.DATASET.labels
+            source = labels if isinstance(labels, str) else "the config" if labels else "the class folders"
             yield ok("DATASET.labels", f"{source}: {classes} names, as MODEL.head.num_classes says")
     except UserError as faulty:
         yield error("DATASET.labels", str(faulty), "one line for each class: `id name`, ids from 0, or the name alone")
