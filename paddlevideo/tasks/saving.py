@@ -22,7 +22,9 @@ from paddlevideo.utils.log import logger
 
 
 class Saver:
-    """Writes the checkpoints of a run. Rank 0 alone writes; the weights are equal on all ranks after a step.
+    """Writes the checkpoints of a run. Rank 0 alone writes, but for errors, which only the rank that meets them knows.
+
+    The weights are equal on all ranks after a step.
 
     Args:
         every: the config's save_interval.
@@ -60,25 +62,24 @@ class Saver:
         """Whether the zero-based epoch that ends is to be saved."""
         return last or (self.every.epochs is not None and epoch % self.every.epochs == 0)
 
-    def inside(self, why: str, statistics: list[dict[str, np.ndarray]] | None = None) -> None:
+    def inside(
+        self, why: str, statistics: list[dict[str, np.ndarray]] | None = None, writes: bool | None = None
+    ) -> None:
         """Saves inside an epoch.
 
         Args:
             statistics: running statistics of all ranks, where all are at hand: then a resume is exact for them too.
+            writes: whether this rank does; None: if it is rank 0.
         """
         self._settle()
         prefix = self.checkpoints.inside(self.state)
-        self._write(prefix, statistics)
-        if dist.rank() == 0:
-            self.checkpoints.rotate()
+        self._write(prefix, statistics, dist.rank() == 0 if writes is None else writes)
         logger.info(f"{why} in epoch {self.state.epoch + 1} after step {self.state.step}; saved {prefix}.pdparams")
 
     def after_epoch(self) -> None:
         """Saves between two epochs."""
         self._settle()
-        self._write(self.checkpoints.epoch(self.state.epoch), None)
-        if dist.rank() == 0:
-            self.checkpoints.rotate()
+        self._write(self.checkpoints.epoch(self.state.epoch), None, dist.rank() == 0)
 
     def best(self) -> None:
         """Saves the model as the best one so far, and all a resume needs."""
@@ -101,7 +102,7 @@ class Saver:
         except Exception as error:
             if (self.state.epoch, self.state.step) != self._saved:
                 try:
-                    self.inside("ended by an error")
+                    self.inside("ended by an error", writes=True)
                     say_how_to_go_on()
                 except UserError as problem:  # what ends the run is told all the same
                     logger.info(f"the finished steps could not be saved: {problem}")
@@ -109,9 +110,10 @@ class Saver:
                         raise problem from error
             raise
 
-    def _write(self, prefix: Path, statistics: list[dict[str, np.ndarray]] | None) -> None:
-        if dist.rank() == 0:
+    def _write(self, prefix: Path, statistics: list[dict[str, np.ndarray]] | None, writes: bool) -> None:
+        if writes:
             self._save(prefix, dict(enumerate(statistics)) if statistics and dist.world_size() > 1 else None)
+            self.checkpoints.rotate()
         self._saved, self._clock = (self.state.epoch, self.state.step), time.monotonic()
 
     def _save(self, prefix: Path, statistics: Mapping[int, Mapping[str, np.ndarray]] | None) -> None:

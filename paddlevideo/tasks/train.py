@@ -56,6 +56,8 @@ class Trainer:
         self.net = prepared(self.cfg, self.net)
         self.optimizer = build_optimizer(self.section, self.net, multi_precision=self.precision.level == "O2")
         self.net, self.optimizer = self.precision.decorate(self.net, self.optimizer)
+        # Before a checkpoint is loaded: it gives all ranks the statistics of rank 0.
+        self.parallel = paddle.DataParallel(self.net) if dist.world_size() > 1 else self.net
         parts = Parts(self.net, self.optimizer, self.precision.scaler)
         checkpoints = Checkpoints(self.cfg.output, self.cfg.model_name, self.cfg.keep_checkpoints)
         self.state = start_state(self.cfg, options, checkpoints, parts, resolved.data)
@@ -64,7 +66,6 @@ class Trainer:
         self.lr_scale = settle_rates(self.state, self.section, together, options.scale_lr)
         self.unread = Unread(self._loaders(), self.cfg.output)
         self.unread.begin(resumed)
-        self.parallel = paddle.DataParallel(self.net) if dist.world_size() > 1 else self.net
         self.statistics = Statistics(self.net)
         self.watch = FiniteWatch(self.cfg.on_non_finite == "skip", self.statistics)
         self.meter = Meter(self.state.sums)

@@ -24,7 +24,9 @@ class AskedToStop(Exception):
 
 
 class StopRequest:
-    """While active, remembers a SIGINT or SIGTERM instead of dying of it. A second one dies at once.
+    """While active, remembers a SIGINT or SIGTERM instead of dying of it. A second SIGINT dies at once.
+
+    A second SIGTERM does not: paddle.distributed.launch sends three of them within a second, and SIGKILL after 30.
 
     Outside the main thread signals cannot be caught, and nothing is changed.
 
@@ -55,9 +57,12 @@ class StopRequest:
 
     def _remember(self, number: int, frame: FrameType | None) -> None:
         if self.number is not None:
-            raise Stopped(number)
+            if self.number == number == signal.SIGINT:
+                raise Stopped(number)
+            return
         self.number = number
-        logger.info(f"{signal.Signals(number).name}: saving after this step (again to leave without saving)")
+        again = " (again to leave without saving)" if number == signal.SIGINT else ""
+        logger.info(f"{signal.Signals(number).name}: saving after this step{again}")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
