@@ -8,6 +8,7 @@ from paddlevideo import registry
 from paddlevideo.config import parameters
 from paddlevideo.loader.part import Part
 from paddlevideo.registry import Registry
+from paddlevideo.solver.groups import ParameterGroup
 from paddlevideo.tasks import schema
 
 PINNED = Path(__file__).with_name("golden") / "yaml_keys.json"
@@ -18,6 +19,7 @@ SECTIONS: list[Callable] = [
     schema.AccumulationSection,
     schema.PreciseBNSection,
     Part,
+    ParameterGroup,
 ]
 
 
