@@ -41,6 +41,17 @@ SURFACE = {
     | {"--out", "--mp4"},
     "benchmark": set(),
     "prepare": set(),
+    "average": {
+        "-o",
+        "--output",
+        "--shares",
+        "-c",
+        "--config",
+        "--override",
+        "--batches",
+        "--use_gpu",
+        "--cpu_threads",
+    },
     "convert": {"--to", "-o", "--override", "--labels-from", "--labels-to", "--report"},
 }
 
