@@ -98,8 +98,9 @@ def _of_layer(param: paddle.Tensor, decoupled: bool) -> Own:
 def depth_factors(model: nn.Layer, names: Iterable[str], decay: float) -> dict[str, float]:
     """Name -> decay^(L + 1 - l) for layer l of L: the embeddings are layer 0, the blocks 1 to L, what follows L + 1.
 
-    Clark et al., "ELECTRA", ICLR 2020, appendix B, for language; Bao et al., "BEiT", ICLR 2022, for images. The
-    backbone knows its depth (`num_layers`) and that of each of its parameters (`layer_of`); the head comes after it.
+    Clark et al., "ELECTRA", ICLR 2020, appendix B, for language (their code begins one power lower, by the author's
+    account a slip); Bao et al., "BEiT", ICLR 2022, for images. The backbone knows its depth (`num_layers`) and that of
+    each of its parameters (`layer_of`); the head comes after it.
 
     Raises:
         UserError: the backbone does not tell.
