@@ -35,13 +35,24 @@ SURFACE = {
     | {"--ir_optim", "--use_tensorrt", "--gpu_mem", "--enable_mkldnn", "--enable_benchmark", "--disable_glog"}
     | CONFIG,
     "check": {"-o", "--override", "-q", "--quiet"},
-    "summary": {"--img_size", "--num_seg", "--FLOPs"} | CONFIG,
+    "summary": {"--img_size", "--num_seg", "--FLOPs", "--groups"} | CONFIG,
     "models": {"--configs", "--json", "--write"},
     "doctor": {"-o", "--override", "-w", "--weights", "--frames", "--videos", "--workers", "--json"},
     "browse": {"-o", "--override", "--split", "--count", "--seed", "--epoch", "--class", "--unaugmented"}
     | {"--out", "--mp4"},
     "benchmark": set(),
     "prepare": set(),
+    "average": {
+        "-o",
+        "--output",
+        "--shares",
+        "-c",
+        "--config",
+        "--override",
+        "--batches",
+        "--use_gpu",
+        "--cpu_threads",
+    },
     "convert": {"--to", "-o", "--override", "--labels-from", "--labels-to", "--report"},
 }
 

@@ -8,7 +8,10 @@ from paddlevideo import registry
 from paddlevideo.config import parameters
 from paddlevideo.loader.part import Part
 from paddlevideo.registry import Registry
+from paddlevideo.solver.average_plan import CyclicRate, EMASection, SWASection
+from paddlevideo.solver.groups import ParameterGroup
 from paddlevideo.tasks import schema
+from paddlevideo.tasks.early_stopping import EarlyStopping
 
 PINNED = Path(__file__).with_name("golden") / "yaml_keys.json"
 SECTIONS: list[Callable] = [
@@ -19,6 +22,11 @@ SECTIONS: list[Callable] = [
     schema.PreciseBNSection,
     schema.SaveIntervalSection,
     Part,
+    ParameterGroup,
+    EMASection,
+    SWASection,
+    CyclicRate,
+    EarlyStopping,
 ]
 
 

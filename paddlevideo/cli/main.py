@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from paddlevideo import __version__
 from paddlevideo.cli import (
+    average,
     benchmark,
     browse,
     check,
@@ -35,6 +36,7 @@ COMMANDS = {
     "doctor": doctor,
     "browse": browse,
     "convert": convert,
+    "average": average,
     "summary": summary,
     "models": models,
     "benchmark": benchmark,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from paddlevideo.solver.optimizer import rates
+from paddlevideo.solver.rates import describe_rates
 from paddlevideo.tasks import flops
-from paddlevideo.tasks.run import blank_clip, pipeline_of
+from paddlevideo.tasks.run import blank_clip, build_model, pipeline_of
 from paddlevideo.tasks.schema import RootSection
 from paddlevideo.utils.errors import UserError
 
@@ -31,3 +33,19 @@ def summarize(cfg: RootSection, img_size: int | None, num_seg: int | None, macs:
     for part in [*rows, total]:
         yield f"{part.name:32} {part.parameters:>14,}" + (f" {part.macs:>16,}" if macs else "")
     yield f"for one video of shape {shape}; parameters are the trained ones (batch norm statistics not counted)"
+
+
+def summarize_rates(cfg: RootSection) -> Iterator[str]:
+    """Lines of a table: what OPTIMIZER makes of each trained parameter. Then the same in short, as training logs it.
+
+    Raises:
+        UserError: there is no OPTIMIZER, or it does not fit the model.
+    """
+    if cfg.OPTIMIZER is None:
+        raise UserError("OPTIMIZER is missing from the config; --groups shows what it makes of each parameter")
+    table = rates(cfg.OPTIMIZER, build_model(cfg))
+    width = max(len(rate.name) for rate in table)
+    yield f"{'parameter':{width}} {'rate':>10} {'decay':>10}"
+    for rate in table:
+        yield f"{rate.name:{width}} {f'x{rate.lr_mult:.4g}':>10} {f'{rate.decay:g}':>10}{' (L1)' if rate.l1 else ''}"
+    yield from describe_rates(table)
