@@ -70,7 +70,8 @@ def arrays(prefix: Path) -> dict[str, Any]:
     state["sums"] = {key: value for key, value in state["sums"].items() if not key.endswith("_seconds")}
     flat: dict[str, Any] = {**weights.read_state(Path(f"{prefix}.pdparams")), **rest["optimizer"], "state": state}
     for kind, average in rest["averages"].items():
-        flat |= {f"{kind}/{name}": value for name, value in average.items()}
+        flat |= {f"{kind}/{name}": value for name, value in average["values"].items()}
+        flat[kind] = average["updates"]
     return flat
 
 

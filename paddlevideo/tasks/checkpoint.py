@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ import paddle
 from paddle import nn
 
 from paddlevideo.modeling import weights
-from paddlevideo.utils import compat, files
+from paddlevideo.solver.averaging import Average
+from paddlevideo.utils import compat, dist, files
 from paddlevideo.utils.errors import UserError
 from paddlevideo.utils.log import logger
 
@@ -29,8 +31,8 @@ class TrainState:
         best_top1: highest validation figure so far, 0..1; -1 before the first. Top-1 accuracy, or what METRIC has in
             its place: mean average precision.
         best_epoch: one-based epoch it came from; 0 before the first.
-        best_average: the highest figure of the averaged weights (EMA), likewise.
-        since_best: validations since the figure last rose, for EARLY_STOPPING.
+        best_ema: the highest figure of the averaged weights of EMA, likewise.
+        stopping_best, stopping_waited: see `EarlyStopping.judge`.
         seed: the run's seed; a resume must use the same.
         lr_scale: what the learning rates are multiplied by; a resume keeps it. None until the run has begun.
         skipped: steps left out so far, because a loss or gradient was not finite.
@@ -42,8 +44,9 @@ class TrainState:
     step: int = 0
     best_top1: float = -1.0
     best_epoch: int = 0
-    best_average: float = -1.0
-    since_best: int = 0
+    best_ema: float = -1.0
+    stopping_best: float = -math.inf
+    stopping_waited: int = 0
     seed: int = 1234
     lr_scale: float | None = None
     skipped: int = 0
@@ -57,13 +60,13 @@ class Parts:
     """What a checkpoint is made of, and what a resume restores.
 
     Attributes:
-        averages: averaged weights by kind, each with `state_dict` and `load_state_dict`.
+        averages: averaged weights by kind, "ema" and "swa".
     """
 
     model: nn.Layer
     optimizer: paddle.optimizer.Optimizer
     scaler: paddle.amp.GradScaler
-    averages: Mapping[str, Any] = field(default_factory=dict)
+    averages: Mapping[str, Average] = field(default_factory=dict)
 
 
 def save(
@@ -77,7 +80,7 @@ def save(
 
     Args:
         card: see `card.make_card`.
-        batch_norm: running statistics of further ranks, where they differ from this one's.
+        batch_norm: of each rank, where they differ: its `running_statistics`.
     Raises:
         NotFiniteError: a weight is not a finite number; nothing is written.
         UserError: the disk is full, say.
@@ -139,10 +142,6 @@ def resume(prefix: Path, parts: Parts, rank: int = 0) -> TrainState:
         raise UserError(f"{prefix}: .pdparams and .pdopt do not belong together; one of them was replaced or damaged")
     for line in weights.load_weights(parts.model, Path(f"{prefix}.pdparams")):
         logger.info(line)
-    own = rest["batch_norm"].get(str(rank), {})
-    for name, value in parts.model.state_dict().items():
-        if name in own:
-            value.set_value(own[name])
     parts.optimizer.set_state_dict(_by_parameter_name(rest["optimizer"], parts.model, prefix))
     if rest["scaler"]:
         parts.scaler.load_state_dict(rest["scaler"])
@@ -151,8 +150,20 @@ def resume(prefix: Path, parts: Parts, rank: int = 0) -> TrainState:
             average.load_state_dict(rest["averages"][kind])
         else:
             logger.info(f"{prefix}: holds no {kind.upper()} average; it begins with the weights as they are")
+    own = rest["batch_norm"].get(str(rank), {})
+    for name, value in running_statistics(parts):
+        if name in own:
+            value.set_value(own[name])
     known = {item.name for item in fields(TrainState)}
     return TrainState(**{key: value for key, value in rest["state"].items() if key in known})
+
+
+def running_statistics(parts: Parts) -> Iterator[tuple[str, Any]]:
+    """The statistics of batch normalisation by name, of the model and of its averages: each rank has its own."""
+    yield from dist.batch_norm_statistics(parts.model.state_dict())
+    for kind, average in parts.averages.items():
+        for name, value in dist.batch_norm_statistics(average.values):
+            yield f"{kind}/{name}", value
 
 
 def checksum(tree: Any, crc: int = 0) -> int:

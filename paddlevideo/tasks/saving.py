@@ -122,7 +122,7 @@ class Saver:
     def _running_statistics(self) -> dict[str, np.ndarray]:
         if dist.world_size() == 1:
             return {}
-        return {name: value.numpy() for name, value in dist.batch_norm_statistics(self.parts.model)}
+        return {name: value.numpy() for name, value in checkpoint.running_statistics(self.parts)}
 
 
 def say_how_to_go_on() -> None:

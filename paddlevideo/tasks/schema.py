@@ -15,7 +15,9 @@ from paddlevideo.loader.pipelines.mix import Mix
 from paddlevideo.loader.pipelines.pipeline import Pipeline
 from paddlevideo.modeling import weights
 from paddlevideo.registry import DATASETS, METRICS, MIXES, OPTIMIZERS, RECOGNIZERS
+from paddlevideo.solver.average_plan import EMASection, SWASection
 from paddlevideo.solver.optimizer import Optimizer
+from paddlevideo.tasks.early_stopping import EarlyStopping
 from paddlevideo.utils.errors import UserError
 
 Split = Literal["train", "valid", "test"]
@@ -169,6 +171,9 @@ class RootSection:
     GRADIENT_ACCUMULATION: AccumulationSection | None = None
     MIX: Annotated[Mix, MIXES] | None = None
     PRECISEBN: PreciseBNSection | None = None
+    EMA: EMASection | None = None
+    SWA: SWASection | None = None
+    early_stopping: EarlyStopping | None = None
     num_seg: int | None = None
     output_dir: str | None = None
     log_dir: str | None = None
@@ -187,6 +192,11 @@ class RootSection:
         _positive("", val_interval=self.val_interval, keep_checkpoints=self.keep_checkpoints)
         if isinstance(self.save_interval, int):
             _positive("", save_interval=self.save_interval)
+        for average in (self.EMA, self.SWA):
+            if average is not None:
+                average.check(self.epochs)
+        if self.SWA and self.early_stopping:
+            raise ValueError("early_stopping would end the run before the last epochs, which SWA averages; drop one")
         if self.resume_epoch < 0:
             raise ValueError(f"resume_epoch must not be negative, got {self.resume_epoch}")
         if not self.model_name or Path(self.model_name).name != self.model_name:

@@ -14,7 +14,9 @@ from tqdm import tqdm
 from paddlevideo.config import Resolved
 from paddlevideo.loader.dataloader import Batch, ClipLoader
 from paddlevideo.solver.lr import Progress
-from paddlevideo.solver.optimizer import build_optimizer
+from paddlevideo.solver.optimizer import build_optimizer, rates
+from paddlevideo.solver.rates import describe_rates
+from paddlevideo.tasks.averages import Averages
 from paddlevideo.tasks.card import make_card
 from paddlevideo.tasks.checkpoint import Parts, TrainState
 from paddlevideo.tasks.checkpoint_files import Checkpoints
@@ -46,7 +48,8 @@ class Trainer:
         self.section = self.cfg.OPTIMIZER
         self.loader = build_loader(self.cfg, "train", options.seed)
         self.valid = build_loader(self.cfg, "valid", options.seed) if options.validate else None
-        self.precise_bn = PreciseBN(self.cfg, options.seed, options.max_iters) if self.cfg.PRECISEBN else None
+        measures = self.cfg.PRECISEBN or self.cfg.SWA
+        self.precise_bn = PreciseBN(self.cfg, options.seed, options.max_iters) if measures else None
         self.group = accumulation(self.cfg)
         seed.seed_model(options.seed)
         self.net = build_model(self.cfg)
@@ -55,10 +58,14 @@ class Trainer:
         self.precision = Precision(options.amp, options.amp_level, options.amp_dtype)
         self.net = prepared(self.cfg, self.net)
         self.optimizer = build_optimizer(self.section, self.net, multi_precision=self.precision.level == "O2")
+        if self.section.groups or self.section.policy or self.section.layer_decay:
+            for line in describe_rates(rates(self.section, self.net)):
+                logger.info(line)
         self.net, self.optimizer = self.precision.decorate(self.net, self.optimizer)
         # Before a checkpoint is loaded: it gives all ranks the statistics of rank 0.
         self.parallel = paddle.DataParallel(self.net) if dist.world_size() > 1 else self.net
-        parts = Parts(self.net, self.optimizer, self.precision.scaler)
+        self.averages = Averages(self.cfg)
+        parts = Parts(self.net, self.optimizer, self.precision.scaler, self.averages.by_kind())
         checkpoints = Checkpoints(self.cfg.output, self.cfg.model_name, self.cfg.keep_checkpoints)
         self.state = start_state(self.cfg, options, checkpoints, parts, resolved.data)
         resumed = (self.state.epoch, self.state.step) != (0, 0)
@@ -92,8 +99,11 @@ class Trainer:
             self._stopped_in_order(stop),
         ):
             for epoch in range(self.state.epoch, epochs):
+                if self._stops_early():
+                    break
                 self.train_epoch(epoch, stop)
                 self.end_epoch(epoch, stop)
+            self._finish_swa(stop)
         if dist.rank() == 0:
             self.saver.checkpoints.finish()
         logger.info(f"training {self.cfg.model_name} finished")
@@ -181,7 +191,9 @@ class Trainer:
             yield group
 
     def _lr(self, epoch: int) -> float:
-        lr = self.section.lr(Progress(epoch, self.state.step, self._batches())) * self.lr_scale
+        progress = Progress(epoch, self.state.step, self._batches())
+        own = self.averages.lr(progress)
+        lr = (self.section.lr(progress) if own is None else own) * self.lr_scale
         self.optimizer.set_lr(lr)
         return lr
 
@@ -219,6 +231,7 @@ class Trainer:
         self.precision.scaler.step(self.optimizer)
         self.precision.scaler.update()
         self.optimizer.clear_grad()
+        self.averages.after_step(epoch, self.net)
         return figures, norm
 
     def _forward_backward(self, batch: Batch, group: int, last: bool, where: str) -> dict[str, paddle.Tensor]:
@@ -264,29 +277,74 @@ class Trainer:
         if self.precise_bn is not None and self.precise_bn.due(epoch):
             self.precise_bn.after(epoch, self.net, self.precision, stop)
             stop.leave()  # measured anew after the resume, since the epoch is not ended
-        dist.average_batch_norm(self.net)
+        dist.average_batch_norm(self.net.state_dict())
         if self._validates(epoch):
             self._choose(epoch, *self.validate(epoch, stop))
+            self._validate_ema(epoch, stop)
         self.unread.keep()
+        self.averages.after_epoch(epoch, self.net)
         self.state.epoch, self.state.step = epoch + 1, 0
         self.meter = Meter()
-        if self.saver.due_after(epoch, last=self.state.epoch == self.cfg.epochs):
+        if self.saver.due_after(epoch, last=self.state.epoch == self.cfg.epochs or self._stops_early()):
             self.saver.after_epoch()
         dist.barrier()
 
     def _choose(self, epoch: int, name: str, figure: float) -> None:
         """Keeps the model where it is the best so far."""
-        if figure <= self.state.best_top1:
+        state, rule = self.state, self.cfg.early_stopping
+        if rule is not None:
+            state.stopping_best, state.stopping_waited = rule.judge(figure, state.stopping_best, state.stopping_waited)
+        if figure <= state.best_top1:
             return
-        self.state.best_top1, self.state.best_epoch = figure, epoch + 1
+        state.best_top1, state.best_epoch = figure, epoch + 1
         self.saver.best()
         shown = "top1 acc" if name == "top1" else name
         logger.info(f"Already save the best model ({shown}){int(figure * 10000) / 10000}")
-        places = {"epoch": epoch + 1, "iteration": self._iteration()}
-        self.record.add("best", **places, figure=name, value=figure, of="model")
+        self._add_best(epoch, name, figure, "model")
 
-    def validate(self, epoch: int, stop: StopRequest) -> tuple[str, float]:
-        """The figure on the valid split by which METRIC chooses the best model: its name and value, 0..1."""
+    def _validate_ema(self, epoch: int, stop: StopRequest) -> None:
+        """The same for the averaged weights."""
+        if self.averages.ema is None or not self.averages.ema.updates:
+            return
+        dist.average_batch_norm(self.averages.ema.values)
+        with self.averages.ema.applied(self.net):
+            name, figure = self.validate(epoch, stop, "ema")
+            if figure > self.state.best_ema:
+                self.state.best_ema = figure
+                self.saver.weights(self.saver.checkpoints.best("ema"), self.net, {name: figure})
+                self._add_best(epoch, name, figure, "ema")
+
+    def _add_best(self, epoch: int, name: str, figure: float, of: str) -> None:
+        iteration = (epoch + 1) * self._batches()
+        self.record.add("best", epoch=epoch + 1, iteration=iteration, figure=name, value=figure, of=of)
+
+    def _stops_early(self) -> bool:
+        rule, waited = self.cfg.early_stopping, self.state.stopping_waited
+        if rule is None or not rule.stops(waited):
+            return False
+        logger.info(f"early_stopping: no better figure in {waited} validations, after {self.state.epoch} epochs")
+        return True
+
+    def _finish_swa(self, stop: StopRequest) -> None:
+        """The mean of SWA's models, once all are in it: statistics measured anew, validated, saved."""
+        swa, epoch = self.averages.swa, self.cfg.epochs - 1
+        if swa is None or not swa.updates or self.precise_bn is None:
+            return
+        with swa.applied(self.net):
+            self.precise_bn.after(epoch, self.net, self.precision, stop)
+            stop.leave()
+            dist.average_batch_norm(self.net.state_dict())
+            figures = dict([self.validate(epoch, stop, "swa")]) if self.valid is not None else {}
+            prefix = self.saver.checkpoints.directory / f"{self.cfg.model_name}_swa"
+            self.saver.weights(prefix, self.net, figures)
+        logger.info(f"SWA: the mean of {swa.updates} models is in {prefix}.pdparams")
+
+    def validate(self, epoch: int, stop: StopRequest, of: str = "") -> tuple[str, float]:
+        """The figure on the valid split by which METRIC chooses the best model: its name and value, 0..1.
+
+        Args:
+            of: which average the model holds, "ema" or "swa"; "" for the trained weights.
+        """
         assert self.valid is not None
         kind, metric = self.net.score_kind, self.cfg.METRIC.build()
 
@@ -305,17 +363,18 @@ class Trainer:
                 self.valid,
                 metric,
                 kind=kind,
-                title=f"validating after epoch {epoch + 1}",
+                title=f"validating{of and ' ' + of.upper()} after epoch {epoch + 1}",
                 max_iters=self.options.max_iters,
                 say=say,
             )
         self.clock.validation(result.cost.batch_seconds)
         if not len(result.index):
             raise UserError("no sample of DATASET.valid could be read; there is nothing to choose the best model by")
-        line = epoch_line(epoch + 1, "val", result.figures, result.cost)
+        line = epoch_line(epoch + 1, of.upper() + " val" if of else "val", result.figures, result.cost)
         logger.info(f"{line}, on {len(result.index)} of {result.total} samples")
         counts = {"samples": len(result.index), "total": result.total}
-        self._add("val", epoch, (epoch + 1) * self._batches(), result.figures, result.cost, **counts)
+        iteration = (epoch + 1) * self._batches()
+        self._add(f"val_{of}" if of else "val", epoch, iteration, result.figures, result.cost, **counts)
         if math.isnan(result.figures[metric.best]):
             raise UserError("no sample of DATASET.valid has a label; there is nothing to choose the best model by")
         return metric.best, result.figures[metric.best]

@@ -14,6 +14,8 @@ OVERRIDES = [
     "MIX={name: VideoMix}",
     "PRECISEBN={preciseBN_interval: 2, num_iters_preciseBN: 3}",
     "GRADIENT_ACCUMULATION.global_batch_size=4",
+    "EMA={decay: 0.9}",
+    "SWA={epochs: 2}",
 ]
 
 

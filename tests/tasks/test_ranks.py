@@ -25,7 +25,7 @@ VIT = [
 
 
 def test_as_many_clips_a_step_are_the_same_training(data: Path, tiny: Path, tmp_path: Path) -> None:
-    """4 clips a step on 1, 2 and 4 processes; on 2 also as groups of one clip each. 10 clips to validate do not divide."""
+    """4 clips a step on 1, 2 and 4 processes; on 2 also as groups of one clip each. 10 to validate do not divide."""
     (tmp_path / "train.list").write_text("".join((data / "train.list").read_text().splitlines(True)[:20]))
     runs = {
         "alone": (1, 4, []),
