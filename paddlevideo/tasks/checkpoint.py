@@ -6,6 +6,7 @@ import json
 import math
 import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,17 @@ class TrainState:
     seconds: float = 0.0
     waited: float = 0.0
     sums: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def unless_it_fails(self) -> Iterator[None]:
+        """Where the block ends in an exception, all is as it was before it."""
+        before = asdict(self)
+        try:
+            yield
+        except BaseException:
+            for name, value in before.items():
+                setattr(self, name, value)
+            raise
 
 
 @dataclass(frozen=True)

@@ -46,15 +46,16 @@ class MetricsLog:
         if written != len(line):
             raise UserError(f"{self._path}: cannot be written (the disk is full)")
 
-    def rewind(self, iteration: int) -> None:
+    def rewind(self, iteration: int, epochs: int = 0) -> None:
         """Takes the run back: removes every line whose `iteration` is beyond this one; 0 leaves those that have none.
 
-        The file is replaced as a whole, so a kill leaves the old one or the new one.
+        Lines of epochs beyond `epochs`, those that are ended, go too, but for those of steps. The file is replaced as a
+        whole, so a kill leaves the old one or the new one.
         """
         if self._file is None or self._path is None:
             return
         lines = self._path.read_bytes().splitlines(keepends=True)
-        kept = [line for line in lines if _iteration(line) <= iteration]
+        kept = [line for line in lines if _stays(line, iteration, epochs)]
         if kept == lines:
             return
         self._file.close()
@@ -94,10 +95,10 @@ def _row(line: bytes) -> dict[str, Any] | None:
     return row if isinstance(row, dict) else None
 
 
-def _iteration(line: bytes) -> float:
-    """Batches done when a line was written; 0 where it does not say, infinite where it is no line of ours."""
+def _stays(line: bytes, iteration: int, epochs: int) -> bool:
+    """Whether a line is of so many batches and ended epochs at most; what is no line of ours goes."""
     row = _row(line)
     if row is None:
-        return math.inf
-    value = row.get("iteration")
-    return value if isinstance(value, (int, float)) else 0
+        return False
+    done, epoch = (value if isinstance(value := row.get(key), int) else 0 for key in ("iteration", "epoch"))
+    return done <= iteration and (row.get("kind") == "step" or epoch <= epochs)

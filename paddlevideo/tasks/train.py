@@ -4,7 +4,6 @@ and saves, in that order."""
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,9 +19,9 @@ from paddlevideo.tasks.averages import Averages
 from paddlevideo.tasks.card import make_card
 from paddlevideo.tasks.checkpoint import Parts, TrainState
 from paddlevideo.tasks.checkpoint_files import Checkpoints
-from paddlevideo.tasks.evaluate import Step, cross_entropy, evaluate, scorer
 from paddlevideo.tasks.finite import DivergedError, FiniteWatch, Statistics, gradient_norm
-from paddlevideo.tasks.meter import Clock, Meter, Stopwatch, advice, closing_lines, epoch_line, train_line, valid_line
+from paddlevideo.tasks.judging import Judge
+from paddlevideo.tasks.meter import Clock, Meter, Stopwatch, advice, closing_lines, epoch_line, train_line
 from paddlevideo.tasks.precise_bn import PreciseBN
 from paddlevideo.tasks.precision import Precision
 from paddlevideo.tasks.record import Record
@@ -78,8 +77,11 @@ class Trainer:
         self.meter = Meter(self.state.sums)
         self._earlier, self.elapsed = self.state.seconds, Stopwatch()
         self.card = make_card(resolved, {split: loader.dataset for split, loader in self._loaders().items()})
-        self.record = Record(self.cfg, self.card, self._iteration() if resumed else None)
+        self.record = Record(self.cfg, self._batches(), self.card, self.state if resumed else None)
         self.saver = Saver(self.cfg.saves, checkpoints, parts, self.state, self.card, self._settle)
+        self.judge: Judge | None = None
+        if self.valid is not None:
+            self.judge = Judge(self.cfg, self.valid, self.precision, self.saver, self.record, options.max_iters)
 
     # --- the loop -----------------------------------------------------------------------------------------------------
 
@@ -172,7 +174,7 @@ class Trainer:
         logger.info(epoch_line(epoch + 1, "train", figures, self.meter))
         if line := advice(self.meter, self.loader.num_workers, environment.cores_of_rank()):
             logger.info(line)
-        self._add("train", epoch, (epoch + 1) * self._batches(), figures, self.meter)
+        self.record.figures("train", epoch, self._batches(), figures, self.meter)
 
     def _groups(self, epoch: int, first: int, total: int) -> Iterator[list[Batch]]:
         """The batches of each optimizer step: `group` of them, fewer at the end of the epoch."""
@@ -264,11 +266,7 @@ class Trainer:
         hits = next(name for name in figures if name != "loss")  # top1; hit1 of a model with several labels
         speed = f"{recent.clips / max(1e-9, recent.batch_seconds):.1f} clips/s"
         bar.set_postfix_str(f"loss {figures['loss']:.3f} {hits} {figures[hits]:.3f} {speed} eta {self.clock.eta()}")
-        self._add("step", epoch, self._iteration(), {**figures, "lr": lr}, recent, step=self.state.step)
-
-    def _add(self, kind: str, epoch: int, iteration: int, figures: dict[str, float], cost: Meter, **more: Any) -> None:
-        places = {"epoch": epoch + 1, "epochs": self.cfg.epochs, "iteration": iteration, "batches": self._batches()}
-        self.record.add(kind, **places, **more, **figures, **cost.rates())
+        self.record.figures("step", epoch, self.state.step, {**figures, "lr": lr}, recent, step=self.state.step)
 
     # --- after an epoch -----------------------------------------------------------------------------------------------
 
@@ -278,9 +276,8 @@ class Trainer:
             self.precise_bn.after(epoch, self.net, self.precision, stop)
             stop.leave()  # measured anew after the resume, since the epoch is not ended
         dist.average_batch_norm(self.net.state_dict())
-        if self._validates(epoch):
-            self._choose(epoch, *self.validate(epoch, stop))
-            self._validate_ema(epoch, stop)
+        if self._validates(epoch) and self.judge is not None:
+            self.clock.validation(self.judge.after_epoch(epoch, stop))
         self.unread.keep()
         self.averages.after_epoch(epoch, self.net)
         self.state.epoch, self.state.step = epoch + 1, 0
@@ -288,35 +285,6 @@ class Trainer:
         if self.saver.due_after(epoch, last=self.state.epoch == self.cfg.epochs or self._stops_early()):
             self.saver.after_epoch()
         dist.barrier()
-
-    def _choose(self, epoch: int, name: str, figure: float) -> None:
-        """Keeps the model where it is the best so far."""
-        state, rule = self.state, self.cfg.early_stopping
-        if rule is not None:
-            state.stopping_best, state.stopping_waited = rule.judge(figure, state.stopping_best, state.stopping_waited)
-        if figure <= state.best_top1:
-            return
-        state.best_top1, state.best_epoch = figure, epoch + 1
-        self.saver.best()
-        shown = "top1 acc" if name == "top1" else name
-        logger.info(f"Already save the best model ({shown}){int(figure * 10000) / 10000}")
-        self._add_best(epoch, name, figure, "model")
-
-    def _validate_ema(self, epoch: int, stop: StopRequest) -> None:
-        """The same for the averaged weights."""
-        if self.averages.ema is None or not self.averages.ema.updates:
-            return
-        dist.average_batch_norm(self.averages.ema.values)
-        with self.averages.ema.applied(self.net):
-            name, figure = self.validate(epoch, stop, "ema")
-            if figure > self.state.best_ema:
-                self.state.best_ema = figure
-                self.saver.weights(self.saver.checkpoints.best("ema"), self.net, {name: figure})
-                self._add_best(epoch, name, figure, "ema")
-
-    def _add_best(self, epoch: int, name: str, figure: float, of: str) -> None:
-        iteration = (epoch + 1) * self._batches()
-        self.record.add("best", epoch=epoch + 1, iteration=iteration, figure=name, value=figure, of=of)
 
     def _stops_early(self) -> bool:
         rule, waited = self.cfg.early_stopping, self.state.stopping_waited
@@ -334,50 +302,10 @@ class Trainer:
             self.precise_bn.after(epoch, self.net, self.precision, stop)
             stop.leave()
             dist.average_batch_norm(self.net.state_dict())
-            figures = dict([self.validate(epoch, stop, "swa")]) if self.valid is not None else {}
+            figures = self.judge.validate(epoch, stop, "swa").figures if self.judge is not None else {}
             prefix = self.saver.checkpoints.directory / f"{self.cfg.model_name}_swa"
             self.saver.weights(prefix, self.net, figures)
         logger.info(f"SWA: the mean of {swa.updates} models is in {prefix}.pdparams")
-
-    def validate(self, epoch: int, stop: StopRequest, of: str = "") -> tuple[str, float]:
-        """The figure on the valid split by which METRIC chooses the best model: its name and value, 0..1.
-
-        Args:
-            of: which average the model holds, "ema" or "swa"; "" for the trained weights.
-        """
-        assert self.valid is not None
-        kind, metric = self.net.score_kind, self.cfg.METRIC.build()
-
-        def say(step: Step) -> None:
-            stop.leave()
-            if (step.number - 1) % self.cfg.log_interval == 0:
-                of_batch = self.cfg.METRIC.build()
-                of_batch.update(step.scores, step.labels)
-                figures = {"loss": cross_entropy(step.scores, step.labels, kind), **of_batch.result()}
-                line = valid_line(epoch + 1, self.cfg.epochs, step.number - 1, figures, step.cost)
-                (file_only if on_terminal() else logger.info)(line)
-
-        with self.precision.cast():
-            result = evaluate(
-                scorer(self.net),
-                self.valid,
-                metric,
-                kind=kind,
-                title=f"validating{of and ' ' + of.upper()} after epoch {epoch + 1}",
-                max_iters=self.options.max_iters,
-                say=say,
-            )
-        self.clock.validation(result.cost.batch_seconds)
-        if not len(result.index):
-            raise UserError("no sample of DATASET.valid could be read; there is nothing to choose the best model by")
-        line = epoch_line(epoch + 1, of.upper() + " val" if of else "val", result.figures, result.cost)
-        logger.info(f"{line}, on {len(result.index)} of {result.total} samples")
-        counts = {"samples": len(result.index), "total": result.total}
-        iteration = (epoch + 1) * self._batches()
-        self._add(f"val_{of}" if of else "val", epoch, iteration, result.figures, result.cost, **counts)
-        if math.isnan(result.figures[metric.best]):
-            raise UserError("no sample of DATASET.valid has a label; there is nothing to choose the best model by")
-        return metric.best, result.figures[metric.best]
 
     # --- the end ------------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from killed import assert_same
+from killed import assert_same, figures
 from test_train import StopAfter, run
 
 from paddlevideo.modeling import weights
@@ -17,6 +17,7 @@ from paddlevideo.tasks import test as testing
 from paddlevideo.utils.signals import Stopped
 
 BOTH = ["EMA={decay: 0.8}", "SWA={epochs: 2, learning_rate: {high: 0.04, low: 0.02}}", "epochs=4", "log_interval=1"]
+EARLY = ["EMA={decay: 0.8}", "early_stopping={patience: 2}", "epochs=4", "log_interval=1"]
 
 
 def watched(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, np.ndarray]]:
@@ -77,23 +78,28 @@ def test_the_averages_do_not_touch_the_training(tiny: Path, tmp_path: Path) -> N
     assert all(np.array_equal(one[name], other[name]) for name in one)
 
 
-@pytest.mark.parametrize("steps", [3, 8, 14, 23, 31])
+@pytest.mark.parametrize(
+    ("overrides", "steps"), [(BOTH, 3), (BOTH, 8), (BOTH, 14), (BOTH, 23), (BOTH, 31), (EARLY, 10), (EARLY, 22)]
+)
 def test_stopped_anywhere_the_averages_end_the_same(
-    steps: int, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    overrides: list[str], steps: int, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also while the averaged weights are validated: it is the trained ones that are saved then."""
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    run(tiny, *BOTH, f"output_dir={whole}", validate=True)
+    run(tiny, *overrides, f"output_dir={whole}", validate=True)
     with monkeypatch.context() as patch:
         patch.setattr(train, "StopRequest", StopAfter)
         StopAfter.steps = steps
         with pytest.raises(Stopped):
-            run(tiny, *BOTH, f"output_dir={parts}", validate=True)
-    run(tiny, *BOTH, f"output_dir={parts}", validate=True, resume="auto")
-    for name in ("best", "epoch_00003", "epoch_00004"):
-        assert_same(whole / f"Tiny_{name}", parts / f"Tiny_{name}")
-    for name in ("best_ema", "swa"):
-        one, other = (weights.read_state(folder / f"Tiny_{name}.pdparams") for folder in (whole, parts))
+            run(tiny, *overrides, f"output_dir={parts}", validate=True)
+    run(tiny, *overrides, f"output_dir={parts}", validate=True, resume="auto")
+    names = {file.stem for file in whole.glob("*.pdparams")}
+    assert names == {file.stem for file in parts.glob("*.pdparams")}
+    assert figures(parts) == figures(whole)
+    for name in names - {"Tiny_best_ema", "Tiny_swa"}:
+        assert_same(whole / name, parts / name)
+    for name in names & {"Tiny_best_ema", "Tiny_swa"}:
+        one, other = (weights.read_state(folder / f"{name}.pdparams") for folder in (whole, parts))
         assert all(np.array_equal(one[key], other[key]) for key in one)
 
 
