@@ -22,7 +22,7 @@ from paddlevideo.tasks.start import TrainOptions
 rank, step, what, config, *overrides = sys.argv[1:]
 own = train.Trainer._forward_backward
 
-def forward_backward(self, *arguments):
+def forward_backward(self, *arguments, **options):
     if os.environ["PADDLE_TRAINER_ID"] == rank and self.state.step == int(step):
         if what == "raise":
             raise RuntimeError("the lights went out")
@@ -31,7 +31,7 @@ def forward_backward(self, *arguments):
         if what == "group":
             os.kill(os.getppid(), signal.SIGTERM)
             time.sleep(1)
-    return own(self, *arguments)
+    return own(self, *arguments, **options)
 
 train.Trainer._forward_backward = forward_backward
 resume = "auto" if what == "resume" else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import paddle
 from paddle import Tensor, nn
 
@@ -20,7 +21,7 @@ class DivergedError(UserError):
 
 
 class _Noted(NamedTuple):
-    flag: Tensor
+    flags: Tensor
     where: str
     files: list[str]
 
@@ -50,7 +51,7 @@ class FiniteWatch:
     """Looks whether what each batch gave was finite.
 
     The flags stay on the device until `settle` reads them all at once, so that steps need not wait for it. To skip
-    steps it has to wait at every one. Gradients are the same on all ranks, so all skip the same steps.
+    steps it has to wait at every one.
 
     Args:
         skipping: on_non_finite: skip.
@@ -63,46 +64,50 @@ class FiniteWatch:
         self._noted: list[_Noted] = []
         self._in_a_row = 0
 
-    def note(self, logits: Tensor, loss: Tensor, where: str, files: list[str]) -> None:
-        """Remembers the flag of a batch. `where`: which one it was, in words."""
-        # Paddle's cross-entropy on the CPU gives ln K for logits that are not numbers, so the loss alone hides them.
-        flag = paddle.logical_and(paddle.isfinite(logits).all(), paddle.isfinite(loss).all())
-        self._noted.append(_Noted(flag, where, files))
+    def skips(self, values: list[Tensor], norm: Tensor | None, where: str, files: list[str]) -> bool:
+        """Whether a step is to be left out; if so, says which clips it was of. Otherwise remembers what `settle` asks.
 
-    def settle(self) -> None:
-        """Raises DivergedError naming the first batch since the last call whose scores or loss were not finite."""
-        noted, self._noted = self._noted, []
-        if not noted:
-            return
-        fine = paddle.stack([item.flag for item in noted]).numpy()
-        first = next((item for item, good in zip(noted, fine) if not good), None)
-        if first is not None:
-            raise DivergedError(
-                f"the model's scores or loss are no longer finite numbers in {first.where}, of {shown(first.files)}; "
-                "nothing was saved since then. Lower OPTIMIZER.learning_rate, set OPTIMIZER.grad_clip, or set "
-                "on_non_finite: skip where single clips are to blame"
-            )
-
-    def skips(self, norm: Tensor) -> bool:
-        """Whether a step is to be left out, by the norm of its gradients; if so, says which batches it was.
-
+        Args:
+            values: its scores, losses and the norm of its gradients. All of them, for one alone may hide it: ReLU makes
+                0 of what is no number, and Paddle's cross-entropy on the CPU ln K.
+            norm: of the gradients, which are the same on all ranks, so that all skip the same steps; None: loss scaling
+                looks after them.
+            where: which step, in words.
+            files: of its clips.
         Raises:
             DivergedError: too many were left out in a row.
         """
-        noted, self._noted = self._noted, []
+        if not self.skipping or norm is None:
+            self._noted.append(_Noted(paddle.stack([paddle.isfinite(value).all() for value in values]), where, files))
+            return False
         if bool(paddle.isfinite(norm)):
             self._in_a_row = 0
             return False
         self._statistics.put_back()
         self._in_a_row += 1
-        for item in noted:
-            logger.info(f"gradients are not finite, so the step is skipped: {item.where}, of {shown(item.files)}")
+        logger.info(f"the gradients are not finite, so the step is skipped: {where}, of {shown(files)}")
         if self._in_a_row >= IN_A_ROW:
             raise DivergedError(
-                f"{IN_A_ROW} steps in a row were not finite, up to {noted[-1].where}: it is not single clips. "
+                f"{IN_A_ROW} steps in a row were not finite, up to {where}: it is not single clips. "
                 "Lower OPTIMIZER.learning_rate or set OPTIMIZER.grad_clip"
             )
         return True
+
+    def settle(self) -> None:
+        """Raises DivergedError naming the first step since the last call of which not all was finite."""
+        noted, self._noted = self._noted, []
+        if not noted:
+            return
+        flags = paddle.concat([item.flags for item in noted]).numpy()  # read at once
+        ends = np.cumsum([len(item.flags) for item in noted])
+        for item, own in zip(noted, np.split(flags, ends[:-1])):
+            if own.all():
+                continue
+            raise DivergedError(
+                f"the model's scores, loss or gradients are no longer finite numbers in {item.where}, of "
+                f"{shown(item.files)}; nothing was saved since then. Lower OPTIMIZER.learning_rate, set "
+                "OPTIMIZER.grad_clip, or set on_non_finite: skip where single clips are to blame"
+            )
 
 
 def shown(files: list[str]) -> str:

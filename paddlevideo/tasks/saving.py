@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from paddlevideo.tasks.checkpoint import NotFiniteError, Parts, TrainState
 from paddlevideo.tasks.checkpoint_files import Checkpoints
 from paddlevideo.tasks.finite import DivergedError
 from paddlevideo.tasks.schema import SaveIntervalSection
-from paddlevideo.utils import dist
+from paddlevideo.utils import dist, log
 from paddlevideo.utils.errors import UserError
 from paddlevideo.utils.log import logger
 
@@ -100,6 +101,9 @@ class Saver:
         except (DivergedError, NotFiniteError):
             raise  # these weights are worth nothing
         except Exception as error:
+            if dist.rank() > 0:
+                said = f"error: {error}" if isinstance(error, UserError) else traceback.format_exc()
+                log.tell_console(f"process {dist.rank()} ends: {said}")
             if (self.state.epoch, self.state.step) != self._saved:
                 try:
                     self.inside("ended by an error", writes=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import paddle
 from tqdm import tqdm
@@ -35,6 +35,8 @@ from paddlevideo.utils import dist, environment, seed
 from paddlevideo.utils.errors import UserError
 from paddlevideo.utils.log import file_only, logger, on_terminal
 from paddlevideo.utils.signals import AskedToStop, Stopped, StopRequest
+
+Figures: TypeAlias = tuple[dict[str, paddle.Tensor], int]  # means over a batch, and its clips
 
 
 class Trainer:
@@ -146,8 +148,7 @@ class Trainer:
         with tqdm(total=total, initial=first, desc=title, unit="batch", leave=False, disable=hidden) as bar:
             for group in self._groups(epoch, first, total):
                 reader, lr = watch.lap(), self._lr(epoch)
-                due = self._log_due(self.state.step + len(group), len(group))
-                figures, norm = self._step(epoch, group, stop, due)
+                figures, norm = self._step(epoch, group, stop)
                 self.state.step += len(group)
                 cost = reader + watch.lap()
                 for each in (self.meter, recent):
@@ -158,7 +159,7 @@ class Trainer:
                     self.clock.step(cost / len(group))
                 self.state.waited += reader
                 bar.update(len(group))
-                if due:
+                if self._log_due(self.state.step, len(group)):
                     self._log_step(epoch, lr, recent, norm, bar)
                     recent = Meter()
                 self.saver.after_step(self._iteration(), len(group))
@@ -201,32 +202,31 @@ class Trainer:
 
     # --- a step -------------------------------------------------------------------------------------------------------
 
-    def _step(
-        self, epoch: int, group: list[Batch], stop: StopRequest, due: bool
-    ) -> tuple[list[tuple[dict[str, paddle.Tensor], int]], paddle.Tensor | None]:
+    def _step(self, epoch: int, group: list[Batch], stop: StopRequest) -> tuple[list[Figures], paddle.Tensor]:
         """One optimizer step on a group of batches.
 
-        Args:
-            due: the norm of the gradients is wanted.
         Returns:
-            Figures and clips of each batch, none where the step was skipped, and the norm.
+            The figures of each batch, none where the step was skipped, and the norm of the gradients.
         """
         if self.watch.skipping or len(group) > 1:
             self.statistics.keep()
         self.parallel.train()
-        figures = []
+        figures, seen = [], []
         for position, batch in enumerate(group):
-            number = self._iteration() + position
-            seed.seed_step(self.options.seed, dist.rank(), number)
-            where = f"epoch {epoch + 1}, step {self.state.step + position}"
-            values = self._forward_backward(batch, len(group), position == len(group) - 1, where)
+            seed.seed_step(self.options.seed, dist.rank(), self._iteration() + position)
+            values, logits = self._forward_backward(batch, len(group), last=position == len(group) - 1)
             figures.append((values, len(batch["label"])))
+            seen += [logits, values["loss"]]
             if stop.wanted and position < len(group) - 1:
                 self.statistics.put_back()
                 self.optimizer.clear_grad()
                 raise AskedToStop  # the group is trained on anew after the resume
-        norm = self.precision.unscaled(gradient_norm(self.net)) if due or self.watch.skipping else None
-        if self.watch.skipping and norm is not None and self.watch.skips(norm):
+        norm = self.precision.unscaled(gradient_norm(self.net))
+        # What float16 could not hold of the gradients, loss scaling leaves out by itself.
+        judged = None if self.precision.scaler.is_enable() else norm
+        where = f"epoch {epoch + 1}, step {self.state.step}"
+        files = [file for batch in group for file in batch["files"]]
+        if self.watch.skips([*seen, *([] if judged is None else [judged])], judged, where, files):
             self.state.skipped += 1
             self.optimizer.clear_grad()
             return [], norm
@@ -236,8 +236,11 @@ class Trainer:
         self.averages.after_step(epoch, self.net)
         return figures, norm
 
-    def _forward_backward(self, batch: Batch, group: int, last: bool, where: str) -> dict[str, paddle.Tensor]:
-        """Adds one micro-step's gradients. Ranks exchange them on the last micro-step of a group only."""
+    def _forward_backward(self, batch: Batch, group: int, last: bool) -> tuple[dict[str, paddle.Tensor], paddle.Tensor]:
+        """Adds one micro-step's gradients; gives its figures and logits.
+
+        Ranks exchange gradients on the last micro-step of a group only.
+        """
         waits = contextlib.nullcontext() if last or dist.world_size() == 1 else self.parallel.no_sync()
         tensors = to_tensors(batch)
         with waits:
@@ -245,23 +248,21 @@ class Trainer:
                 outputs = self.parallel(tensors)
                 loss = self.net.loss(outputs, tensors)
             self.precision.scaler.scale(loss / group if group > 1 else loss).backward()
-        self.watch.note(self.net.logits(outputs), loss, where, batch["files"])
-        return {"loss": loss, **self.net.accuracy(outputs, tensors)}
+        return {"loss": loss, **self.net.accuracy(outputs, tensors)}, self.net.logits(outputs)
 
     def _log_due(self, step: int, steps: int) -> bool:
         """Whether one of the last `steps` batches was a multiple of log_interval."""
         every = self.cfg.log_interval
         return (step - 1) // every != (step - 1 - steps) // every
 
-    def _log_step(self, epoch: int, lr: float, recent: Meter, norm: paddle.Tensor | None, bar: Any) -> None:
+    def _log_step(self, epoch: int, lr: float, recent: Meter, norm: paddle.Tensor, bar: Any) -> None:
         self.watch.settle()
         figures = recent.averages()
         if not figures:  # all were skipped
             return
         line = train_line(epoch + 1, self.cfg.epochs, self.state.step - 1, figures, lr, recent, self.clock.eta())
-        if norm is not None:
-            figures["grad_norm"] = float(norm)
-            line += f", grad_norm: {figures['grad_norm']:.5f}"
+        figures["grad_norm"] = float(norm)
+        line += f", grad_norm: {figures['grad_norm']:.5f}"
         (logger.info if bar.disable else file_only)(line)
         hits = next(name for name in figures if name != "loss")  # top1; hit1 of a model with several labels
         speed = f"{recent.clips / max(1e-9, recent.batch_seconds):.1f} clips/s"
