@@ -185,6 +185,23 @@ def test_amp_on_the_cpu_changes_nothing_and_says_so(tiny: Path, tmp_path: Path) 
     assert "Training in amp mode, amp_level=O1." in text and "no mixed precision on the CPU" in text
 
 
+def test_other_precisions_are_of_amp(tiny: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--amp_dtype bfloat16 does nothing without --amp"):
+        run(tiny, amp_dtype="bfloat16")
+    run(tiny, "epochs=1", "sync_bn=True", amp=True, amp_level="O2", amp_dtype="bfloat16")
+    text = (tmp_path / "output/run.log").read_text()
+    assert "Training in amp mode, amp_level=O2, bfloat16." in text and "sync_bn: changes nothing here" in text
+
+
+def test_a_compiled_model_trains_alike(tiny: Path, tmp_path: Path) -> None:
+    for name in ("eager", "graph"):
+        run(tiny, f"output_dir={tmp_path / name}", f"to_static={name == 'graph'}", "epochs=1", validate=True)
+    eager, graph = arrays(tmp_path / "eager/Tiny_epoch_00001"), arrays(tmp_path / "graph/Tiny_epoch_00001")
+    assert eager.keys() == graph.keys()
+    for name in eager:
+        np.testing.assert_allclose(graph[name], eager[name], rtol=1e-4, atol=1e-6, err_msg=name)
+
+
 PLAIN = "PIPELINE.train.transform=[Image2Array: , Normalization: {mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25]}]"
 
 
