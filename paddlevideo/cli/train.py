@@ -21,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scale-lr", action="store_true", help="scale the learning rates from the recipe's global batch to this run's"
     )
+    parser.add_argument("--fleet", action="store_true", help="for old scripts: processes train together without it")
     parser.add_argument("--amp", action="store_true", help="mixed precision (on a GPU)")
     parser.add_argument("--amp_level", choices=["O1", "O2"], help="mixed precision level (O1 when --amp is given)")
     parser.add_argument("--amp_dtype", choices=["float16", "bfloat16"], help="of mixed precision (float16)")

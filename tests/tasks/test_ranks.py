@@ -55,6 +55,15 @@ def test_as_many_clips_a_step_are_the_same_training(data: Path, tiny: Path, tmp_
         np.testing.assert_allclose(np.float64(figures[name]), np.float64(figures["alone"]), atol=2e-5)
 
 
+def test_gradients_and_weights_are_equal_on_all_ranks(tiny: Path, tmp_path: Path) -> None:
+    """Bit for bit, with batch normalisation, dropout and mixing."""
+    own = ["DATASET.batch_size=2", "epochs=2", "MIX={name: Mixup}", "PIPELINE.train.sample.select_left=False"]
+    said = disturbed(0, 0, "compare", tmp_path, tiny, *own)
+    lines = [line for line in said.splitlines() if "arrays of 2 ranks" in line]
+    assert len(lines) == 2 * 10 and {line.split()[0] for line in lines} == {"8"}, "of 10 steps"
+    assert all(line.endswith("equal") for line in lines)
+
+
 def test_fewer_clips_than_processes_train(data: Path, tiny: Path, tmp_path: Path) -> None:
     for split, count in (("train", 3), ("valid", 1)):
         lines = (data / f"{split}.list").read_text().splitlines(keepends=True)[:count]
