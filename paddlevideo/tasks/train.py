@@ -4,7 +4,7 @@ and saves, in that order."""
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
 import paddle
@@ -40,10 +40,15 @@ Figures: TypeAlias = tuple[dict[str, paddle.Tensor], int]  # means over a batch,
 
 
 class Trainer:
-    """One training run on this rank."""
+    """One training run on this rank.
 
-    def __init__(self, resolved: Resolved[RootSection], options: TrainOptions) -> None:
-        self.cfg, self.options = resolved.root, options
+    Args:
+        watch: called after each optimizer step, while the gradients are still there, with this trainer, the batches of
+            the step and the figures of each. It may end the run by an exception.
+    """
+
+    def __init__(self, resolved: Resolved[RootSection], options: TrainOptions, watch: Watch | None = None) -> None:
+        self.cfg, self.options, self.watch = resolved.root, options, watch
         if self.cfg.OPTIMIZER is None:
             raise UserError("OPTIMIZER is missing from the config; training needs it")
         self.section = self.cfg.OPTIMIZER
@@ -75,7 +80,7 @@ class Trainer:
         self.unread = Unread(self._loaders(), self.cfg.output)
         self.unread.begin(resumed)
         self.statistics = Statistics(self.net)
-        self.watch = FiniteWatch(self.cfg.on_non_finite == "skip", self.statistics)
+        self.finite = FiniteWatch(self.cfg.on_non_finite == "skip", self.statistics)
         self.meter = Meter(self.state.sums)
         self._earlier, self.elapsed = self.state.seconds, Stopwatch()
         self.card = make_card(resolved, {split: loader.dataset for split, loader in self._loaders().items()})
@@ -168,7 +173,7 @@ class Trainer:
 
     def _end_of_training(self, epoch: int) -> None:
         """The figures of all batches of an epoch."""
-        self.watch.settle()
+        self.finite.settle()
         figures = self.meter.averages()
         if not figures:
             raise DivergedError(f"no step of epoch {epoch + 1} was finite; lower OPTIMIZER.learning_rate")
@@ -208,7 +213,7 @@ class Trainer:
         Returns:
             The figures of each batch, none where the step was skipped, and the norm of the gradients.
         """
-        if self.watch.skipping or len(group) > 1:
+        if self.finite.skipping or len(group) > 1:
             self.statistics.keep()
         self.parallel.train()
         figures, seen = [], []
@@ -226,12 +231,14 @@ class Trainer:
         judged = None if self.precision.scaler.is_enable() else norm
         where = f"epoch {epoch + 1}, step {self.state.step}"
         files = [file for batch in group for file in batch["files"]]
-        if self.watch.skips([*seen, *([] if judged is None else [judged])], judged, where, files):
+        if self.finite.skips([*seen, *([] if judged is None else [judged])], judged, where, files):
             self.state.skipped += 1
             self.optimizer.clear_grad()
             return [], norm
         self.precision.scaler.step(self.optimizer)
         self.precision.scaler.update()
+        if self.watch is not None:
+            self.watch(self, group, [values for values, _ in figures])
         self.optimizer.clear_grad()
         self.averages.after_step(epoch, self.net)
         return figures, norm
@@ -256,7 +263,7 @@ class Trainer:
         return (step - 1) // every != (step - 1 - steps) // every
 
     def _log_step(self, epoch: int, lr: float, recent: Meter, norm: paddle.Tensor, bar: Any) -> None:
-        self.watch.settle()
+        self.finite.settle()
         figures = recent.averages()
         if not figures:  # all were skipped
             return
@@ -312,7 +319,7 @@ class Trainer:
 
     def _settle(self) -> None:
         """Brings the state up to date before it is saved."""
-        self.watch.settle()
+        self.finite.settle()
         self.state.sums = self.meter.sums()
         self.state.seconds = self._earlier + self.elapsed.total()
 
@@ -342,6 +349,9 @@ class Trainer:
         for line in closing_lines(self.state, self.saver.checkpoints.best()):
             logger.info(line)
         self.record.add("end", iteration=self._iteration(), seconds=self.state.seconds, skipped=self.state.skipped)
+
+
+Watch: TypeAlias = Callable[[Trainer, list[Batch], list[dict[str, paddle.Tensor]]], None]
 
 
 def accumulation(cfg: RootSection) -> int:
