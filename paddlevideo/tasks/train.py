@@ -169,6 +169,7 @@ class Trainer:
                     recent = Meter()
                 self.saver.after_step(self._iteration(), len(group))
                 stop.leave()
+                watch.lap()  # logging and saving is no waiting for data
         self._end_of_training(epoch)
 
     def _end_of_training(self, epoch: int) -> None:
