@@ -14,7 +14,7 @@ from paddlevideo.loader.batch import Batch
 from paddlevideo.loader.dataset import ListDataset
 from paddlevideo.loader.pipelines.mix import Mix
 from paddlevideo.loader.pipelines.pipeline import Pipeline
-from paddlevideo.loader.plan import plan_epoch, shuffle_rng
+from paddlevideo.loader.plan import count_batches, plan_epoch, shuffle_rng
 from paddlevideo.loader.worker import Outcome
 from paddlevideo.loader.workers import WorkerDied, Workers
 
@@ -95,7 +95,13 @@ class ClipLoader:
 
     def __len__(self) -> int:
         """Batches an epoch on this rank."""
-        return len(self.plan(0))
+        return count_batches(
+            len(self.dataset),
+            self.batch_size,
+            drop_last=self.drop_last,
+            rank=self.rank,
+            world_size=self.world_size,
+        )
 
     def epoch(self, epoch: int, start_batch: int = 0) -> Iterator[Batch]:
         """The batches of an epoch, from `start_batch` on. Batches of which nothing could be read are left out.

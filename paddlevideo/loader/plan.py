@@ -41,6 +41,13 @@ def plan_epoch(
     return list(whole[:, rank])  # [rounds, batch_size]
 
 
+def count_batches(size: int, batch_size: int, *, drop_last: bool, rank: int = 0, world_size: int = 1) -> int:
+    """How many batches `plan_epoch` gives, without laying them out."""
+    if drop_last:
+        return max(1, size // (batch_size * world_size))
+    return -(-len(range(rank, size, world_size)) // batch_size)  # rounded up
+
+
 def mix_rng(seed: int, epoch: int, first: int) -> np.random.Generator:
     """The generator that mixes the batch whose first sample is `first`; its stream is that of no sample and no order.
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paddlevideo.loader.plan import plan_epoch, sample_rng, shuffle_rng
+from paddlevideo.loader.plan import count_batches, plan_epoch, sample_rng, shuffle_rng
 
 
 def plans(size: int, batch: int, world: int, **options: object) -> list[list[list[int]]]:
@@ -33,6 +33,12 @@ def test_evaluation_on_one_and_on_three_ranks() -> None:
     assert plans(7, 3, 1) == [[[0, 1, 2], [3, 4, 5], [6]]]
     assert plans(7, 2, 3) == [[[0, 3], [6]], [[1, 4]], [[2, 5]]]
     assert plans(2, 4, 3) == [[[0]], [[1]], []]
+
+
+@given(size=st.integers(0, 40), batch=st.integers(1, 9), world=st.integers(1, 5), drop_last=st.booleans())
+def test_batches_are_counted_without_laying_them_out(size: int, batch: int, world: int, drop_last: bool) -> None:
+    counts = [count_batches(size, batch, drop_last=drop_last, rank=rank, world_size=world) for rank in range(world)]
+    assert counts == [len(rank) for rank in plans(size, batch, world, drop_last=drop_last)]
 
 
 def test_training_leaves_the_rest_over() -> None:
