@@ -40,6 +40,8 @@ SURFACE = {
     "doctor": {"-o", "--override", "-w", "--weights", "--frames", "--videos", "--workers", "--json"},
     "browse": {"-o", "--override", "--split", "--count", "--seed", "--epoch", "--class", "--unaugmented"}
     | {"--out", "--mp4"},
+    "plan": {"-o", "--override", "--gpus", "--processes", "--memory", "--global_batch", "--steps", "--amp"}
+    | {"--amp_level", "--json", "--use_gpu", "--cpu_threads"},
     "benchmark": set(),
     "prepare": set(),
     "average": {
@@ -62,6 +64,8 @@ BELOW = {  # the subcommands of subcommands
     | {"--use_gpu", "--cpu_threads"},
     "benchmark data": {"-o", "--override", "--split", "--videos", "--clips", "--repeat", "--workers"}
     | {"--memory_clips", "--seed", "--json"},
+    "benchmark train": {"-o", "--override", "--batch", "--steps", "--repeat", "--no_memory", "--json"}
+    | {"--use_gpu", "--cpu_threads"},
     "prepare k400": {"--videos", "--frames", "--out", "--no_check", "--workers"},
     "prepare ucf101": {"--videos", "--frames", "--out", "--no_check", "--workers"},
     "prepare sthv1": {"--frames", "--out", "--no_check", "--workers", "--label_order"},

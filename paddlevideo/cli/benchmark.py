@@ -3,6 +3,7 @@
 paddlevideo benchmark model configs/recognition/tsm/tsm_k400_frames.yaml --batch 1 8
 paddlevideo benchmark model all --json benchmark.json
 paddlevideo benchmark data configs/recognition/tsm/tsm_k400_videos.yaml --videos my_videos --workers 1 2
+paddlevideo benchmark train configs/recognition/demo/tsm_demo.yaml
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_arguments(below.add_parser("model", help=text, description=text, formatter_class=launch.HelpFormatter))
     text = "preparing clips: one process beside bare library calls on the same files, then worker processes"
     add_data_arguments(below.add_parser("data", help=text, description=text, formatter_class=launch.HelpFormatter))
+    text = "the training loop beside a bare loop of forward, backward and step, without reading data"
+    add_train_arguments(below.add_parser("train", help=text, description=text, formatter_class=launch.HelpFormatter))
 
 
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,6 +63,20 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", metavar="FILE", help="write the results as JSON too")
     launch.device_flags(parser)
     parser.set_defaults(measure=run_model)
+
+
+def add_train_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `benchmark train`."""
+    parser.add_argument("config", metavar="CONFIG", help="config file")
+    parser.add_argument("-o", "--override", nargs="+", action="extend", default=[], metavar="KEY=VALUE")
+    text = "clips a step (DATASET.batch_size)"
+    parser.add_argument("--batch", nargs="+", type=launch.positive, default=[None], metavar="N", help=text)
+    parser.add_argument("--steps", type=launch.positive, default=20, metavar="N", help="steps a round")
+    parser.add_argument("--repeat", type=launch.positive, default=9, metavar="N", help="rounds after the warm-up")
+    parser.add_argument("--no_memory", action="store_true", help="leave out memory (a process for each figure)")
+    parser.add_argument("--json", metavar="FILE", help="write the results as JSON too")
+    launch.device_flags(parser)
+    parser.set_defaults(measure=run_train)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -115,5 +132,25 @@ def run_data(args: argparse.Namespace) -> None:
             print("\n" + "\n".join(data_report.lines(result, grown)), flush=True)
             results.append({**asdict(result), "memory": asdict(grown) if grown else None})
     print(f"\nmedians of {args.repeat} rounds, after a round of warm-up; one thread a process")
+    if args.json:
+        files.write_text(Path(args.json), json.dumps({"machine": facts, "results": results}, indent=1) + "\n")
+
+
+def run_train(args: argparse.Namespace) -> None:
+    """Prints a paragraph a batch size, as they come."""
+    from dataclasses import asdict
+
+    from paddlevideo.tasks import session
+    from paddlevideo.tasks.benchmark import report, train, train_report
+    from paddlevideo.utils import files
+
+    session.start_quietly(args.use_gpu)
+    facts, results = report.machine(), []
+    print(report.machine_line(facts))
+    for batch in args.batch:
+        result = train.measure(args.config, args.override, batch, args.steps, args.repeat, not args.no_memory)
+        print("\n" + "\n".join(train_report.lines(result)), flush=True)
+        results.append(asdict(result))
+    print(f"\nmedians of {args.repeat} rounds of each loop in turn, after rounds of warm-up; no data is read")
     if args.json:
         files.write_text(Path(args.json), json.dumps({"machine": facts, "results": results}, indent=1) + "\n")

@@ -1,14 +1,13 @@
-"""Peak memory of a forward pass, in a process of its own: what earlier runs left behind does not count."""
+"""Peak memory of a forward pass or of training steps, in a process of its own."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from paddlevideo.utils import environment
+from paddlevideo.tasks.benchmark.child import Died, ask
 from paddlevideo.utils.errors import UserError
 
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
@@ -19,8 +18,8 @@ class Usage:
     """Resident memory, bytes.
 
     Attributes:
-        ready: with Paddle, the model and a batch loaded, before the forward pass.
-        peak: the most during the forward pass.
+        ready: with Paddle, the model and a batch loaded, before what is measured.
+        peak: the most during it.
     """
 
     ready: int
@@ -35,16 +34,25 @@ def usage(config: str, overrides: list[str], batch: int, side: str) -> Usage | N
     Raises:
         UserError: the process died, for want of memory as a rule.
     """
+    request = {"config": config, "overrides": overrides, "batch": batch, "side": side}
+    return measured("paddlevideo.tasks.benchmark.one_pass", request)
+
+
+def measured(module: str, request: Mapping[str, Any]) -> Usage | None:
+    """What a module of this package measures of itself; see `usage`."""
     if not CLEAR.exists():
         return None
-    request = {"config": config, "overrides": overrides, "batch": batch, "side": side}
-    command = [sys.executable, "-m", "paddlevideo.tasks.benchmark.one_pass", json.dumps(request)]
-    env = environment.python_environment()
-    child = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
-    if child.returncode:
-        last = (child.stderr.strip().splitlines() or ["no message"])[-1]
-        raise UserError(f"{config}: measuring memory for a batch of {batch} failed ({child.returncode}: {last})")
-    return Usage(**json.loads(child.stdout.splitlines()[-1]))
+    found = ask(module, request)
+    if isinstance(found, Died):
+        where = f"{request['config']}: measuring memory for a batch of {request['batch']}"
+        raise UserError(f"{where} failed ({found})")
+    return Usage(**found)
+
+
+def start() -> int:
+    """Resident memory of this process now, bytes; the peak starts anew (proc(5))."""
+    CLEAR.write_text("5")
+    return status("VmRSS")
 
 
 def status(key: str) -> int:

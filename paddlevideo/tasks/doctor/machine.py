@@ -13,13 +13,13 @@ from pathlib import Path
 
 from paddlevideo.utils import environment
 from paddlevideo.utils.errors import UserError
+from paddlevideo.utils.free_memory import free_memory
 
 PACKAGES = (
     *("paddlepaddle", "paddlepaddle-gpu", "numpy", "av", "decord", "pillow", "pyyaml", "tqdm", "safetensors"),
     *("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless"),
 )
 SHARED_MEMORY = Path("/dev/shm")
-LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Machine:
         cores: processors this process may use.
         settings: environment variables in effect.
         wanted: the values that are best here.
-        memory: bytes this process may take, the smaller of what is free and a container's limit; None if unknown.
+        memory: bytes this process may take, see `free_memory`; None if unknown.
         shared_memory: free bytes in /dev/shm; None where there is none.
         memory_files: the system has them (memfd).
         open_files: how many a process may have open; None where that is not limited.
@@ -71,7 +71,7 @@ def look() -> Machine:
         cores=environment.cores(),
         settings={name: os.environ[name] for name in wanted if name in os.environ},
         wanted=wanted,
-        memory=_memory(),
+        memory=free_memory(),
         shared_memory=shutil.disk_usage(SHARED_MEMORY).free if SHARED_MEMORY.is_dir() else None,
         memory_files=hasattr(os, "memfd_create"),
         open_files=_open_files(),
@@ -116,18 +116,6 @@ def _paddle() -> tuple[bool, tuple[str, ...], dict[str, str]]:
         return False, (), {"paddle": str(error.__cause__ or error)}
     except Exception as error:  # a broken library raises anything
         return False, (), {"paddle": " ".join(str(error).split())}
-
-
-def _memory() -> int | None:
-    try:
-        lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
-        found = [int(lines["MemAvailable"].split()[0]) * 1024]
-    except (OSError, KeyError, ValueError):
-        return None
-    for path in LIMITS:
-        text = path.read_text().strip() if path.is_file() else ""
-        found += [int(text)] if text.isdigit() else []
-    return min(found)
 
 
 def _open_files() -> int | None:
