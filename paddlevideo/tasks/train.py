@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +37,15 @@ FINITE = "finite"  # share of the batches whose scores are all finite
 
 
 class Trainer:
-    """One training run on this rank."""
+    """One training run on this rank.
 
-    def __init__(self, resolved: Resolved[RootSection], options: TrainOptions) -> None:
-        self.cfg, self.data, self.options = resolved.root, resolved.data, options
+    Args:
+        watch: called after each optimizer step, while the gradients are still there, with this trainer, the batches of
+            the step and what `_forward_backward` gave for each. It may end the run by an exception.
+    """
+
+    def __init__(self, resolved: Resolved[RootSection], options: TrainOptions, watch: Watch | None = None) -> None:
+        self.cfg, self.data, self.options, self.watch = resolved.root, resolved.data, options, watch
         if self.cfg.OPTIMIZER is None:
             raise UserError("OPTIMIZER is missing from the config; training needs it")
         self.section = self.cfg.OPTIMIZER
@@ -114,12 +119,16 @@ class Trainer:
         with tqdm(total=total, initial=first, desc=title, unit="batch", leave=False, disable=hidden) as bar:
             for group in self._groups(epoch, first, total):
                 reader, lr = watch.lap(), self._lr(epoch)
+                found = []
                 for position, batch in enumerate(group):
                     seed.seed_step(self.options.seed, dist.rank(), epoch * total + self.state.step + position)
-                    values = self._forward_backward(batch, len(group), last=position == len(group) - 1)
+                    found.append(self._forward_backward(batch, len(group), last=position == len(group) - 1))
                     for each in (meter, recent):
-                        each.add(values, len(batch["label"]))
+                        each.add(found[-1], len(batch["label"]))
                 self._update()
+                if self.watch is not None:
+                    self.watch(self, group, found)
+                self.optimizer.clear_grad()
                 self.state.step += len(group)
                 cost = reader + watch.lap()
                 for _ in group:
@@ -172,7 +181,6 @@ class Trainer:
     def _update(self) -> None:
         self.precision.scaler.step(self.optimizer)
         self.precision.scaler.update()
-        self.optimizer.clear_grad()
 
     def _log_due(self, steps: int) -> bool:
         """Whether one of the last `steps` batches was a multiple of log_interval."""
@@ -284,6 +292,9 @@ class Trainer:
             if (self.state.epoch, self.state.step) != self._saved:
                 self._save_inside("ended by an error")
             raise
+
+
+Watch = Callable[[Trainer, list[Batch], list[dict[str, paddle.Tensor]]], None]
 
 
 class Diverged(UserError):
