@@ -27,6 +27,8 @@ SURFACE = {
     "train": TRAIN,
     "test": {"-w", "--weights"} | RESULTS | CONFIG | RUNNING,
     "eval": {"--eval", "--per-class", "--confusion"},
+    "repro": {"-n", "--steps", "-o", "--override", "--seed", "--deterministic", "--workers"}
+    | {"--use_gpu", "--cpu_threads"},
     "plot": {"-o", "--out", "--title", "--names", "--smooth"},
     "export": {"-c", "--config", "--override", "-p", "--pretrained_params", "-o", "--output_path"}
     | {"--save_name", "--format", "--cpu_threads"},
