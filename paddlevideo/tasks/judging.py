@@ -37,6 +37,7 @@ class Judge:
         self.saver, self.record = saver, record
         self.net, self.state = saver.parts.model, saver.state
         self.ema = saver.parts.averages.get("ema")
+        self.models = 1 if self.ema is None else 2  # that each validation is of
 
     def after_epoch(self, epoch: int, stop: StopRequest) -> float:
         """Validates after a zero-based epoch, and keeps the best. Returns the seconds it took.

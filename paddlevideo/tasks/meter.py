@@ -68,33 +68,6 @@ class Meter:
         return {name: float(total) / max(1, self.clips) for name, total in self._sums.items()}
 
 
-class Clock:
-    """Time left, from the speed of this process's own steps and validations."""
-
-    def __init__(self, steps: int, validations: int) -> None:
-        self.steps_left, self.validations_left = steps, validations
-        self._step_seconds: list[float] = []
-        self._validation_seconds: list[float] = []
-
-    def step(self, seconds: float) -> None:
-        self.steps_left -= 1
-        self._step_seconds.append(seconds)
-
-    def validation(self, seconds: float) -> None:
-        self.validations_left -= 1
-        self._validation_seconds.append(seconds)
-
-    def eta(self) -> str:
-        """H:MM:SS for the rest of the run. The first steps (warm-up) do not count once there are others."""
-        recent = self._step_seconds[2:][-500:] or self._step_seconds
-        left = self.steps_left * _mean(recent) + self.validations_left * _mean(self._validation_seconds)
-        return str(datetime.timedelta(seconds=int(left)))
-
-
-def _mean(values: list[float]) -> float:
-    return sum(values) / len(values) if values else 0.0
-
-
 def train_line(
     epoch: int, epochs: int, step: int, figures: Mapping[str, float], lr: float, cost: Meter, eta: str
 ) -> str:

@@ -51,13 +51,21 @@ class Saver:
             checkpoints.sweep()
             checkpoints.forget_after(state)
 
-    def after_step(self, iteration: int, steps: int) -> None:
-        """Saves inside the epoch where that is due. `steps`: batches since this was last called."""
+    def after_step(self, iteration: int, steps: int) -> bool:
+        """Saves inside the epoch where that is due, and says whether it was. `steps`: since this was last called."""
         every = self.every
         if every.iterations is not None and iteration // every.iterations != (iteration - steps) // every.iterations:
             self.inside("saved", dist.gather_objects(self._running_statistics()))
-        elif every.minutes is not None and dist.rank() == 0 and time.monotonic() - self._clock >= 60 * every.minutes:
+            return True
+        if every.minutes is not None and dist.rank() == 0 and time.monotonic() - self._clock >= 60 * every.minutes:
             self.inside("saved")
+            return True
+        return False
+
+    def times(self, epochs: range, batches: int) -> int:
+        """How often these zero-based epochs of so many batches will be saved, what is due by the minute apart."""
+        inside = len(epochs) * batches // self.every.iterations if self.every.iterations else 0
+        return inside + sum(self.due_after(epoch, epoch == epochs[-1]) for epoch in epochs)
 
     def due_after(self, epoch: int, last: bool) -> bool:
         """Whether the zero-based epoch that ends is to be saved."""

@@ -19,13 +19,14 @@ from paddlevideo.tasks.averages import Averages
 from paddlevideo.tasks.card import make_card
 from paddlevideo.tasks.checkpoint import Parts, TrainState
 from paddlevideo.tasks.checkpoint_files import Checkpoints
+from paddlevideo.tasks.clock import Clock, Work
 from paddlevideo.tasks.finite import DivergedError, FiniteWatch, Statistics, gradient_norm
 from paddlevideo.tasks.judging import Judge
-from paddlevideo.tasks.meter import Clock, Meter, Stopwatch, advice, closing_lines, epoch_line, train_line
+from paddlevideo.tasks.meter import Meter, Stopwatch, advice, closing_lines, epoch_line, train_line
 from paddlevideo.tasks.precise_bn import PreciseBN
 from paddlevideo.tasks.precision import Precision
 from paddlevideo.tasks.record import Record
-from paddlevideo.tasks.run import build_loader, build_model, check_fit, pipeline_of
+from paddlevideo.tasks.run import blank_clip, build_loader, build_model, check_fit, pipeline_of
 from paddlevideo.tasks.saving import Saver, say_how_to_go_on
 from paddlevideo.tasks.schema import RootSection
 from paddlevideo.tasks.start import TrainOptions, prepared, settle_rates, start_state
@@ -94,11 +95,8 @@ class Trainer:
 
     def run(self) -> TrainState:
         """Trains to the last epoch. A signal saves and raises Stopped; an error saves and goes on its way."""
-        batches, epochs = self._batches(), self.cfg.epochs
-        self.clock = Clock(
-            max(0, (epochs - self.state.epoch) * batches - self.state.step),
-            sum(self._validates(epoch) for epoch in range(self.state.epoch, epochs)),
-        )
+        epochs = self.cfg.epochs
+        self.clock = self._clock()
         if self.state.epoch >= epochs:
             logger.info(f"all {epochs} epochs are done already; raise `epochs` to train on")
         with (
@@ -118,6 +116,28 @@ class Trainer:
         logger.info(f"training {self.cfg.model_name} finished")
         self._close_with_summary()
         return self.state
+
+    def _clock(self) -> Clock:
+        """Knows what is still to be done."""
+        left, batches = range(self.state.epoch, self.cfg.epochs), self._batches()
+        per_batch = 1 / self.loader.batch_size
+        work = Work()
+        if self.valid is not None and self.judge is not None:
+            clips = min(len(self.valid), self.options.max_iters or len(self.valid)) * self.valid.batch_size * per_batch
+            views = blank_clip(pipeline_of(self.cfg, "valid")).views
+            work = Work(clips * self.judge.models, clips * self.judge.models * views)
+        clock = Clock(
+            max(0, len(left) * batches - self.state.step),
+            sum(self._validates(epoch) for epoch in left),
+            validation=work,
+            epochs=len(left),
+            overlapped=self.loader.num_workers > 0,
+        )
+        if self.precise_bn is not None:
+            count = self.precise_bn.count
+            clock.plan("precise_bn", sum(map(self.precise_bn.due, left)), Work(count, count))
+        clock.plan("saving", self.saver.times(left, batches))
+        return clock
 
     def _loaders(self) -> dict[str, ClipLoader]:
         loaders = {"train": self.loader}
@@ -147,7 +167,7 @@ class Trainer:
     def train_epoch(self, epoch: int, stop: StopRequest) -> None:
         """Trains on the batches of one zero-based epoch that are still to come."""
         total, recent, watch = self._batches(), Meter(), Stopwatch()
-        first = self.state.step
+        first, fresh = self.state.step, True
         title = f"epoch {epoch + 1}/{self.cfg.epochs}"
         hidden = not on_terminal() or dist.rank() > 0
         with tqdm(total=total, initial=first, desc=title, unit="batch", leave=False, disable=hidden) as bar:
@@ -161,13 +181,15 @@ class Trainer:
                         each.add(values, clips)
                     each.add_time(cost, reader, len(group))
                 for _ in group:
-                    self.clock.step(cost / len(group))
+                    self.clock.step(cost / len(group), reader / len(group), first=fresh)
+                fresh = False
                 self.state.waited += reader
                 bar.update(len(group))
                 if self._log_due(self.state.step, len(group)):
                     self._log_step(epoch, lr, recent, norm, bar)
                     recent = Meter()
-                self.saver.after_step(self._iteration(), len(group))
+                if self.saver.after_step(self._iteration(), len(group)):
+                    self.clock.extra("saving", watch.lap())
                 stop.leave()
                 watch.lap()  # logging and saving is no waiting for data
         self._end_of_training(epoch)
@@ -275,15 +297,18 @@ class Trainer:
         hits = next(name for name in figures if name != "loss")  # top1; hit1 of a model with several labels
         speed = f"{recent.clips / max(1e-9, recent.batch_seconds):.1f} clips/s"
         bar.set_postfix_str(f"loss {figures['loss']:.3f} {hits} {figures[hits]:.3f} {speed} eta {self.clock.eta()}")
-        self.record.figures("step", epoch, self.state.step, {**figures, "lr": lr}, recent, step=self.state.step)
+        more = {"step": self.state.step, "eta": self.clock.seconds_left()}
+        self.record.figures("step", epoch, self.state.step, {**figures, "lr": lr}, recent, **more)
 
     # --- after an epoch -----------------------------------------------------------------------------------------------
 
     def end_epoch(self, epoch: int, stop: StopRequest) -> None:
         """Measures batch normalisation, evaluates, keeps the best model, and saves, as the intervals say."""
+        watch = Stopwatch()
         if self.precise_bn is not None and self.precise_bn.due(epoch):
             self.precise_bn.after(epoch, self.net, self.precision, stop)
             stop.leave()  # measured anew after the resume, since the epoch is not ended
+            self.clock.extra("precise_bn", watch.lap())
         dist.average_batch_norm(self.net.state_dict())
         if self._validates(epoch) and self.judge is not None:
             self.clock.validation(self.judge.after_epoch(epoch, stop))
@@ -292,7 +317,9 @@ class Trainer:
         self.state.epoch, self.state.step = epoch + 1, 0
         self.meter = Meter()
         if self.saver.due_after(epoch, last=self.state.epoch == self.cfg.epochs or self._stops_early()):
+            watch.lap()
             self.saver.after_epoch()
+            self.clock.extra("saving", watch.lap())
         dist.barrier()
 
     def _stops_early(self) -> bool:

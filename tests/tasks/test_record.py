@@ -12,7 +12,7 @@ import pytest
 from test_train import run
 
 STEP = {"kind", "time", "epoch", "epochs", "iteration", "batches", "step", "loss", "top1", "top5", "grad_norm", "lr"}
-STEP |= {"batch_cost", "reader_cost", "ips", "data_wait"}
+STEP |= {"eta", "batch_cost", "reader_cost", "ips", "data_wait"}
 
 
 def rows(output: Path) -> list[dict]:
