@@ -1,7 +1,7 @@
 """The time that is left of a training run.
 
-Held against simulated runs (tests/tasks/test_clock.py): from 5 % of the steps on, the estimate is within 15 % of what
-then passes, validations and all.
+Held against simulated runs of three epochs and more (tests/tasks/test_clock.py): from 5 % of the steps on, the estimate
+is within 15 % of what then passes, validations and all. Other work that comes to the machine later nobody can foretell.
 """
 
 from __future__ import annotations
@@ -30,10 +30,11 @@ class Work:
 class Clock:
     """Time left, from what this process has measured so far, each kind of work apart.
 
-    The time of a kind is the mean over the later two thirds of what was seen of it, so that a slow beginning is soon
-    forgotten. What has not been seen yet (validations, in the first epoch) is guessed from its `Work` and the training
-    steps. The first step of an epoch, which waits for the loader to begin, is a kind of its own; the very first of all,
-    which also starts processes and libraries, tells nothing and is left out.
+    The time of a kind is the mean over the later two thirds of what was seen of it: a slow beginning is soon forgotten,
+    and the first validation, which starts processes, as soon as there is another. What has not been seen yet
+    (validations, in the first epoch) is guessed from its `Work` and the training steps. The first step of an epoch,
+    which waits for the loader to begin, is a kind of its own; the very first of all, which also starts processes and
+    libraries, tells nothing and is left out.
 
     Args:
         steps: batches of training that this process has to do.
@@ -122,7 +123,7 @@ class _Kind:
         """Over the later two thirds of what was seen, at most the window; `otherwise` before anything was."""
         if not self._seen:
             return otherwise
-        count = min(len(self._totals) - 1, -(-2 * self._seen // 3))
+        count = min(len(self._totals) - 1, max(1, 2 * self._seen // 3))
         return (self._totals[-1] - self._totals[-1 - count]) / count
 
     def total_left(self, otherwise: float) -> float:

@@ -32,7 +32,8 @@ def test_the_first_step_tells_nothing() -> None:
 
 def test_the_mean_is_over_the_later_two_thirds() -> None:
     assert begun(Clock(10), 9.0, 9.0, 1.0, 2.0, 3.0, 4.0).seconds_left() == 3 * (1 + 2 + 3 + 4) / 4
-    assert begun(Clock(10), 9.0, 1.0, 2.0, 3.0).seconds_left() == 5 * (1 + 2 + 3) / 3
+    assert begun(Clock(10), 9.0, 9.0, 2.0, 3.0).seconds_left() == 5 * (2 + 3) / 2
+    assert begun(Clock(10), 9.0, 3.0).seconds_left() == 7 * 3.0
 
 
 def test_the_mean_is_over_a_window() -> None:
@@ -50,7 +51,7 @@ def test_first_steps_of_epochs_are_counted_apart() -> None:
     assert clock.seconds_left() == 27 * 1.0 + 2 * 6.0
     clock.step(1.0)
     clock.step(8.0, first=True)
-    assert clock.seconds_left() == 26 * 1.0 + 1 * 7.0
+    assert clock.seconds_left() == 26 * 1.0 + 1 * 8.0
 
 
 def test_validations_are_guessed_and_then_measured() -> None:
@@ -123,6 +124,7 @@ class Run:
     fill: float = 0.3  # until the first batch of an epoch is there
     save: float = 0.2
     cold: float = 1.1  # the first validation / others
+    begin: float = 1.0  # until its processes are there, beside
 
 
 def simulate(run: Run, seed: int) -> list[tuple[float, float]]:
@@ -165,7 +167,9 @@ def simulate(run: Run, seed: int) -> list[tuple[float, float]]:
             seconds = passes(part, part)
             now += seconds
             clock.extra("precise_bn", seconds)
-        seconds = passes(size, size * run.views) * (run.cold if epoch == 0 else 1.0)
+        seconds = passes(size, size * run.views)
+        if epoch == 0:
+            seconds = seconds * run.cold + (run.begin if run.workers else 0.0)
         now += seconds
         clock.validation(seconds)
         seconds = noisy(run.save)
