@@ -29,6 +29,7 @@ class TrainState:
     Attributes:
         epoch: zero-based epoch under way.
         step: batches of that epoch already trained on.
+        together: clips of a batch on all processes.
         best_top1: highest validation figure so far, 0..1; -1 before the first. Top-1 accuracy, or what METRIC has in
             its place: mean average precision.
         best_epoch: one-based epoch it came from; 0 before the first.
@@ -43,6 +44,7 @@ class TrainState:
 
     epoch: int = 0
     step: int = 0
+    together: int = 0
     best_top1: float = -1.0
     best_epoch: int = 0
     best_ema: float = -1.0

@@ -110,6 +110,23 @@ def prepared(cfg: RootSection, model: Any) -> Any:
     return model
 
 
+def settle_place(state: TrainState, together: int) -> None:
+    """Where the run goes on with batches of `together` clips on all processes, if it had others before.
+
+    An epoch takes its clips in one order, whatever the batches: so it goes on with the clips that are still to come.
+    """
+    before, state.together = state.together, together
+    if before in (0, together) or not state.step:
+        return
+    done = state.step * before  # clips
+    state.step = done // together
+    twice = f", {done % together} of them once more" if done % together else ""
+    logger.info(
+        f"batches have {together} clips now, {before} before: after {done} clips of the epoch it goes on{twice} with "
+        f"step {state.step}"
+    )
+
+
 def settle_rates(state: TrainState, section: Optimizer, global_batch: int, asked: bool) -> float:
     """What the run multiplies its learning rates by, noted in its state and said once. A resumed run keeps its own.
 

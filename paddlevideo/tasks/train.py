@@ -29,7 +29,7 @@ from paddlevideo.tasks.record import Record
 from paddlevideo.tasks.run import blank_clip, build_loader, build_model, check_fit, pipeline_of
 from paddlevideo.tasks.saving import Saver, say_how_to_go_on
 from paddlevideo.tasks.schema import RootSection
-from paddlevideo.tasks.start import TrainOptions, prepared, settle_rates, start_state
+from paddlevideo.tasks.start import TrainOptions, prepared, settle_place, settle_rates, start_state
 from paddlevideo.tasks.tensors import to_tensors
 from paddlevideo.tasks.unreadable import Unread
 from paddlevideo.utils import dist, environment, seed
@@ -76,8 +76,9 @@ class Trainer:
         checkpoints = Checkpoints(self.cfg.output, self.cfg.model_name, self.cfg.keep_checkpoints)
         self.state = start_state(self.cfg, options, checkpoints, parts, resolved.data)
         resumed = (self.state.epoch, self.state.step) != (0, 0)
-        together = self.group * self.cfg.DATASET.batch_size * dist.world_size()
-        self.lr_scale = settle_rates(self.state, self.section, together, options.scale_lr)
+        together = self.loader.batch_size * dist.world_size()
+        settle_place(self.state, together)
+        self.lr_scale = settle_rates(self.state, self.section, self.group * together, options.scale_lr)
         self.unread = Unread(self._loaders(), self.cfg.output)
         self.unread.begin(resumed)
         self.statistics = Statistics(self.net)

@@ -14,6 +14,7 @@ from paddlevideo.modeling import weights
 from paddlevideo.tasks import schema, train
 from paddlevideo.tasks.checkpoint import TrainState
 from paddlevideo.tasks.checkpoint_files import Checkpoints
+from paddlevideo.tasks.run import build_loader
 from paddlevideo.tasks.start import TrainOptions
 from paddlevideo.utils import log
 from paddlevideo.utils.errors import UserError
@@ -123,6 +124,28 @@ def test_stopping_inside_an_epoch_loses_nothing(
     run(tiny, f"output_dir={parts}", resume="auto")
     assert_equal(Checkpoints(whole, "Tiny").epoch(2), Checkpoints(parts, "Tiny").epoch(2))
     assert not list(parts.glob("*_step_*"))
+
+
+@pytest.mark.parametrize(
+    ("size", "step", "said"), [(2, 6, "goes on with step 6"), (5, 2, "goes on, 2 of them once more")]
+)
+def test_a_resume_with_other_batches_goes_on_with_the_clips_that_are_to_come(
+    size: int, step: int, said: str, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "StopRequest", StopAfter)
+        StopAfter.steps = 3
+        with pytest.raises(Stopped):
+            run(tiny)
+    seen: list[str] = []
+    note = train.FiniteWatch.skips
+    monkeypatch.setattr(train.FiniteWatch, "skips", lambda *args: (seen.extend(args[-1]), note(*args))[1])
+    run(tiny, f"DATASET.batch_size={size}", "epochs=1", resume="auto")
+    loader = build_loader(schema.load(tiny, ["DATASET.batch_size=1"]).root, "train", 1234)
+    order = [loader.dataset.clip(index).path for (index,) in loader.plan(0)]
+    assert seen == order[step * size :][: len(seen)]
+    assert len(seen) == (22 // size - step) * size
+    assert said in (tmp_path / "output/run.log").read_text()
 
 
 def test_a_damaged_newest_checkpoint_falls_back_aloud(tiny: Path, tmp_path: Path) -> None:
