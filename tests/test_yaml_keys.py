@@ -7,6 +7,7 @@ from pathlib import Path
 from paddlevideo import registry
 from paddlevideo.config import parameters
 from paddlevideo.loader.part import Part
+from paddlevideo.modeling.framework.distillation import LossSection, ModelSection
 from paddlevideo.registry import Registry
 from paddlevideo.tasks import schema
 
@@ -18,6 +19,8 @@ SECTIONS: list[Callable] = [
     schema.AccumulationSection,
     schema.PreciseBNSection,
     Part,
+    ModelSection,
+    LossSection,
 ]
 
 
