@@ -15,7 +15,7 @@ from paddlevideo import config, yaml_tree
 from paddlevideo.loader.pipelines.pipeline import Pipeline
 from paddlevideo.tasks import schema
 from paddlevideo.tasks.labels import class_names
-from paddlevideo.tasks.run import build_model, multi_label, num_classes, pipeline_of
+from paddlevideo.tasks.run import build_tested, multi_label, num_classes, pipeline_of
 from paddlevideo.tasks.schema import RootSection
 from paddlevideo.utils.errors import UserError
 
@@ -66,7 +66,7 @@ def open_exported(model: Path, params: Path | None, cfg: RootSection | None) -> 
         params_file,
         pipeline_of(cfg, "test") if cfg else _pipeline_from(said, model_file),
         class_names(cfg.DATASET, num_classes(cfg)) if cfg and own_labels else said.get("labels"),
-        said.get("score_kind") or build_model(cfg).score_kind,  # type: ignore[arg-type]
+        said.get("score_kind") or build_tested(cfg).score_kind,  # type: ignore[arg-type]
         said.get("engine", {}).get("onednn") if said.get("versions", {}).get("paddle") == paddle.__version__ else None,
         said.get("multi_label", multi_label(cfg) if cfg and manifest is None else False),
     )
