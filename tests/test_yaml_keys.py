@@ -7,6 +7,7 @@ from pathlib import Path
 from paddlevideo import registry
 from paddlevideo.config import parameters
 from paddlevideo.loader.part import Part
+from paddlevideo.modeling.framework.distillation import LossSection, ModelSection
 from paddlevideo.registry import Registry
 from paddlevideo.solver.average_plan import CyclicRate, EMASection, SWASection
 from paddlevideo.solver.groups import ParameterGroup
@@ -27,6 +28,8 @@ SECTIONS: list[Callable] = [
     SWASection,
     CyclicRate,
     EarlyStopping,
+    ModelSection,
+    LossSection,
 ]
 
 

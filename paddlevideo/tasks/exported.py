@@ -20,12 +20,13 @@ from paddlevideo.tasks.evaluate import Scorer, scorer
 from paddlevideo.tasks.labels import class_names
 from paddlevideo.tasks.run import (
     blank_clip,
-    build_model,
+    build_tested,
     check_fit,
     load_weights,
     multi_label,
     num_classes,
     pipeline_of,
+    tested_spec,
 )
 from paddlevideo.tasks.schema import RootSection
 from paddlevideo.utils.errors import UserError
@@ -106,8 +107,8 @@ def open_model(model: Path, params: Path | None, cfg: RootSection | None, option
     if params or options.precision != "fp32" or options.use_tensorrt:
         raise UserError(f"{model}: --params_file, --precision and --use_tensorrt are of exported programs")
     cfg = cfg or schema.load(model).root
-    network = build_model(cfg)
-    load_weights(network, model)
+    network = build_tested(cfg)
+    load_weights(network, model, place=tested_spec(cfg).path)
     check_fit(cfg, network, "test")
     return Checkpoint(
         pipeline=pipeline_of(cfg, "test"),
@@ -137,7 +138,7 @@ def open_exported(model: Path, params: Path | None, cfg: RootSection | None, opt
     return Exported(
         pipeline=pipeline_of(cfg, "test") if cfg else _pipeline_from(said, model_file),
         labels=class_names(cfg.DATASET, num_classes(cfg)) if cfg and own_labels else said.get("labels"),
-        score_kind=said.get("score_kind") or build_model(cfg).score_kind,  # type: ignore[arg-type]
+        score_kind=said.get("score_kind") or build_tested(cfg).score_kind,  # type: ignore[arg-type]
         multi_label=said.get("multi_label", multi_label(cfg) if cfg and manifest is None else False),
         model_file=model_file,
         params_file=params_file,

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from paddlevideo.modeling import weights
+from paddlevideo.modeling import students, weights
 from paddlevideo.tasks import checkpoint
 from paddlevideo.tasks.checkpoint import NotFiniteError, Parts, TrainState
 from paddlevideo.tasks.checkpoint_files import Checkpoints
@@ -95,11 +95,14 @@ class Saver:
         self._settle()
         if dist.rank() == 0:
             self._save(self.checkpoints.best(), None)
+            if students.student_of(self.parts.model) is not self.parts.model:
+                self.weights(self.checkpoints.best("student"), self.parts.model, {})
 
     def weights(self, prefix: Path, model: Any, figures: Mapping[str, float]) -> None:
-        """Saves weights alone, with the validation figures they reached."""
+        """Saves weights alone, of a distillation those of the student, with the validation figures they reached."""
         if dist.rank() == 0:
-            checkpoint.save_weights(prefix, weights.state_arrays(model), {**self.card, "figures": dict(figures)})
+            arrays = weights.state_arrays(students.student_of(model))
+            checkpoint.save_weights(prefix, arrays, {**self.card, "figures": dict(figures)})
 
     @contextlib.contextmanager
     def kept_on_error(self) -> Iterator[None]:

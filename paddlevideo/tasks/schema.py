@@ -32,6 +32,7 @@ IGNORED = {
     "ppTSMHead.num_seg": "the backbone's num_seg settles how many frames a clip has",
     "CenterCrop.backend": "a crop does not resize",
     "MultiCropMetric.num_classes": "the head's num_classes tells it",
+    "MODEL.loss.Val": "the loss of validation is the cross entropy of the student's scores",
     "Sampler.use_pil": "frames are arrays throughout",
     "UniformCrop.backend": "a crop does not resize",
     "VisionTransformer_tweaks.wd_bias": "the reference reads it and does nothing with it",

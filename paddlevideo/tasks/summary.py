@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from paddlevideo.solver.optimizer import rates
 from paddlevideo.solver.rates import describe_rates
 from paddlevideo.tasks import flops
-from paddlevideo.tasks.run import blank_clip, build_model, pipeline_of
+from paddlevideo.tasks.run import blank_clip, build_model, pipeline_of, tested_spec
 from paddlevideo.tasks.schema import RootSection
 from paddlevideo.utils.errors import UserError
 
 
 def summarize(cfg: RootSection, img_size: int | None, num_seg: int | None, macs: bool) -> Iterator[str]:
     """Lines of a table: a row for each layer of the backbone and the head, then the totals for one video.
+
+    Of a distillation they are those of the student.
 
     Args:
         img_size: side of the frames; None takes what PIPELINE.test gives.
@@ -26,7 +28,7 @@ def summarize(cfg: RootSection, img_size: int | None, num_seg: int | None, macs:
     changes = {"t": num_seg, "h": img_size, "w": img_size}
     shape = [changes.get(axis) or size for axis, size in zip(clip.layout, clip.shape)]
     try:
-        total, *rows = flops.parts(cfg.MODEL.build, shape)
+        total, *rows = flops.parts(tested_spec(cfg).build, shape)
     except ValueError as error:
         raise UserError(f"the model does not take a video of shape {shape}: {error}") from None
     yield f"{'layer':32} {'parameters':>14}" + (f" {'multiply-adds':>16}" if macs else "")

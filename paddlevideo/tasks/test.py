@@ -19,13 +19,14 @@ from paddlevideo.tasks.labels import class_names
 from paddlevideo.tasks.run import (
     blank_clip,
     build_loader,
-    build_model,
+    build_tested,
     check_fit,
     check_metric,
     load_weights,
     multi_label,
     num_classes,
     pipeline_of,
+    tested_spec,
 )
 from paddlevideo.tasks.schema import RootSection
 from paddlevideo.tasks.unreadable import Unread
@@ -57,8 +58,9 @@ def averaging(config: str, overrides: list[str], kind: Literal["score", "prob"] 
     """
     if kind is None:
         return []
-    clip = blank_clip(pipeline_of(schema.load(config, overrides).root, "test"))
-    where = "MODEL.runtime_cfg.test"
+    cfg = schema.load(config, overrides).root
+    clip = blank_clip(pipeline_of(cfg, "test"))
+    where = f"{tested_spec(cfg).path}.runtime_cfg.test"
     return [f"{where}.avg_type={kind}", f"{where}.num_seg={len(clip.pixels()) // clip.views}"]
 
 
@@ -83,12 +85,12 @@ def test(
     if options.out:
         results.check_name(options.out)
     with build_loader(cfg, "test", seed) as loader:
-        model = build_model(cfg)
+        model = build_tested(cfg)
         check_fit(cfg, model, "test")
         check_views(cfg, metric)
         if engine == "model":
             with card.compared(Path(weights), resolved.data):
-                load_weights(model, weights)
+                load_weights(model, weights, place=tested_spec(cfg).path)
             score = scorer(model)
         else:
             score = _engine(resolved, weights)
