@@ -151,6 +151,6 @@ def run_train(args: argparse.Namespace) -> None:
         result = train.measure(args.config, args.override, batch, args.steps, args.repeat, not args.no_memory)
         print("\n" + "\n".join(train_report.lines(result)), flush=True)
         results.append(asdict(result))
-    print(f"\nmedians of {args.repeat} rounds of each loop in turn, after rounds of warm-up; no data is read")
+    print(f"\nmedians of {args.repeat} rounds, after two of warm-up, the loops a step each in turn; no data is read")
     if args.json:
         files.write_text(Path(args.json), json.dumps({"machine": facts, "results": results}, indent=1) + "\n")

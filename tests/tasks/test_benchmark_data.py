@@ -47,6 +47,15 @@ def test_without_videos_it_is_the_list_of_the_split(tiny: Path, tmp_path: Path) 
     assert len(set(paths)) == 10 and paths[10:] == paths[:2]
 
 
+def test_a_list_whose_unreadable_videos_are_replaced_can_be_measured(
+    tiny: Path, tmp_path: Path, edited: Callable[[str, str], Path]
+) -> None:
+    edited("train: &train {", "train: &train {on_error: substitute, ")
+    case = case_of(tiny, "train", [], tmp_path / "scratch", clips=4)
+    with case.loader(0) as loader:
+        assert [len(batch["label"]) for batch in loader.epoch(0)] == [4]
+
+
 def test_the_frames_that_the_baselines_read_are_the_pipeline_s(
     tiny: Path, video: Path, tmp_path: Path, edited: Callable[[str, str], Path]
 ) -> None:

@@ -4,18 +4,54 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import numpy as np
+import paddle
 import pytest
 
 from paddlevideo.cli import benchmark as command
+from paddlevideo.loader.batch import Batch
 from paddlevideo.tasks.benchmark import memory, rehearsal, train, train_report
 from paddlevideo.tasks.benchmark.rehearsal import Rehearsal, script
 from paddlevideo.tasks.train import Trainer
 from paddlevideo.utils.errors import UserError
+
+
+class Loop:
+    """In the place of a loop, writes down its steps."""
+
+    def __init__(self, name: str, order: list[str]) -> None:
+        self.name, self.order = name, order
+        self.net = paddle.nn.Linear(1, 1)
+        self.trainer = self
+        self.batches: list[Batch] = [{"number": number} for number in range(3)]
+        self.feed: Callable[[], Iterator[Batch]] = lambda: iter(self.batches)
+
+    def step(self, batch: Batch) -> None:
+        self.order.append(f"{self.name} {batch['number']}")
+        sleep(0.01 if self.name == "ours" else 0.02)
+
+    def round(self) -> None:
+        """As the trainer: it does not ask for what comes after the last batch, and has something to do at the end."""
+        for _, batch in zip(range(3), self.feed()):
+            self.step(batch)
+        sleep(0.05)
+
+
+def test_the_loops_take_a_step_each_in_turn() -> None:
+    order: list[str] = []
+    ours, bare = Loop("ours", order), Loop("bare", order)
+    seconds = train.take_turns(ours, bare, bare_first=False)  # type: ignore[arg-type]
+    assert order == ["ours 0", "bare 0", "ours 1", "bare 1", "ours 2", "bare 2"]
+    assert seconds[0] >= 3 * 0.01 + 0.05 and seconds[1] >= 3 * 0.02
+    order.clear()
+    seconds = train.take_turns(ours, bare, bare_first=True)  # type: ignore[arg-type]
+    assert order == ["bare 0", "ours 0", "bare 1", "ours 1", "bare 2", "ours 2"]
+    assert seconds[0] >= 3 * 0.01 + 0.05 and seconds[1] >= 3 * 0.02
 
 
 class Recorder:

@@ -244,10 +244,13 @@ def test_what_the_data_says(tiny: Path, edited: Callable[[str, str], Path], data
     assert found.clips == 10 and found.rate is not None
     listing = tmp_path / "a.list"
     listing.write_text(f"{data}/absent.mp4 1\n")
-    for on_error in ("raise", "skip"):
+    for on_error in ("raise", "skip", "substitute"):
         changed = [f"DATASET.train={{format: VideoDataset, file_path: {listing}, on_error: {on_error}}}"]
         found = loading.look(schema.load(tiny, changed).root, str(tiny), "train")
         assert (found.clips, found.rate) == (1, None) and "absent.mp4" in found.why
+    listing.write_text(f"{data}/absent.mp4 1\n{data / (data / 'train.list').read_text().split()[0]} 1\n")
+    found = loading.look(schema.load(tiny, changed).root, str(tiny), "train")
+    assert found.clips == 2 and found.rate is not None, "one of them will do"
     changed = ["DATASET.train.file_path=nowhere.list"]
     found = loading.look(schema.load(tiny, changed).root, str(tiny), "train")
     assert found == Loading(None, None, "nowhere.list: the list of videos cannot be read: No such file or directory")
@@ -370,7 +373,7 @@ def test_what_takes_less(tiny: Path) -> None:
     vit = schema.load(ROOT / "configs/recognition/timesformer/timesformer_k400_videos.yaml").root
     text = advice.too_small("v.yaml", vit, 1, 0, GB)
     assert "batches of 1 are refused the memory they want" in text
-    assert "-o MODEL.backbone.recompute=True, which computes each block twice" in text and "num_seg=4" in text
+    assert "-o MODEL.backbone.recompute=True, which computes the forward pass twice" in text and "num_seg=4" in text
     again = schema.load(
         ROOT / "configs/recognition/timesformer/timesformer_k400_videos.yaml", ["MODEL.backbone.recompute=True"]
     )

@@ -117,8 +117,9 @@ def case_of(
 
 
 def repeated(dataset: ListDataset, clips: int) -> ListDataset:
-    """The first `clips` samples, over and over where there are fewer."""
+    """The first `clips` samples, over and over where there are fewer; what cannot be read is not replaced."""
     other = copy.copy(dataset)
+    other.on_error = "raise" if dataset.on_error == "raise" else "skip"
     other.records = [dataset.records[i % len(dataset)] for i in range(clips)]
     return other
 

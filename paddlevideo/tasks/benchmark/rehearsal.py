@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,7 +133,12 @@ def _slow_rates(section: dict[str, Any] | None, batch: int) -> dict[str, Any]:
 
 
 class Rehearsal:
-    """The trainer at its work on the batches of a script, which it takes for an epoch."""
+    """The trainer at its work on the batches of a script, which it takes for an epoch.
+
+    Attributes:
+        trainer: the real one.
+        feed: gives the batches of the next round.
+    """
 
     def __init__(self, play: Script) -> None:
         self.steps = len(play.batches)
@@ -141,7 +146,8 @@ class Rehearsal:
         log.setup(cfg.output / f"{cfg.model_name}.log")
         with unseen():
             self.trainer = Trainer(play.resolved, play.options)
-        self.trainer.loader.epoch = lambda epoch, start_batch=0: iter(play.batches)  # type: ignore[method-assign]
+        self.feed: Callable[[], Iterator[Batch]] = lambda: iter(play.batches)
+        self.trainer.loader.epoch = lambda epoch, start_batch=0: self.feed()  # type: ignore[method-assign]
 
     def round(self) -> None:
         """Every batch once, as the first epoch of a run; ends when the device has done."""

@@ -1,27 +1,29 @@
 """What the training loop costs by itself: the trainer beside a bare loop of forward, backward and step.
 
-Both train the same network on the same batches, which lie in memory, in the same process, in turn; figures are medians
+Both train the same network on the same batches, which lie in memory, in the same process, a step each in turn, so that
+other work on the machine meets both. A round is an epoch of the trainer with all that it prints; figures are medians
 over the rounds, the ratio the median of each round's own.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from time import perf_counter
 
 import numpy as np
 import paddle
 
+from paddlevideo.loader.batch import Batch
 from paddlevideo.solver.batch_scale import rate_scale
 from paddlevideo.solver.lr import Progress
 from paddlevideo.solver.optimizer import build_optimizer
 from paddlevideo.tasks import run, schema
 from paddlevideo.tasks.benchmark.memory import Usage, measured
 from paddlevideo.tasks.benchmark.rehearsal import Rehearsal, Script, script, wait
-from paddlevideo.tasks.benchmark.turns import in_turn
 from paddlevideo.utils import seed
 
 LISTED = 240_000  # clips in the list, as many as Kinetics-400 has: costs that grow with a list show
@@ -68,23 +70,20 @@ class Bare:
         self.optimizer = build_optimizer(cfg.OPTIMIZER, self.net)
         self.net.train()
 
-    def round(self, before: Callable[[int], object] = lambda step: None) -> list[paddle.Tensor]:
-        """Every batch once. Returns the losses; ends when the device has done.
+    def step(self, batch: Batch) -> paddle.Tensor:
+        """Trains on a batch. Returns the loss."""
+        tensors = {key: paddle.to_tensor(value) for key, value in batch.items() if isinstance(value, np.ndarray)}
+        loss = self.net.loss(self.net(tensors), tensors)
+        loss.backward()
+        self.optimizer.step()
+        self.optimizer.clear_grad()
+        return loss
 
-        Args:
-            before: called with the number of each step, from 0.
-        """
-        losses = []
-        for step, batch in enumerate(self.batches):
-            before(step)
-            tensors = {key: paddle.to_tensor(value) for key, value in batch.items() if isinstance(value, np.ndarray)}
-            loss = self.net.loss(self.net(tensors), tensors)
-            loss.backward()
-            self.optimizer.step()
-            self.optimizer.clear_grad()
-            losses.append(loss)
+    def round(self) -> None:
+        """Every batch once; ends when the device has done."""
+        for batch in self.batches:
+            self.step(batch)
         wait(self.net)
-        return losses
 
 
 def follow(bare: Bare, script: Script) -> list[paddle.Tensor]:
@@ -93,11 +92,41 @@ def follow(bare: Bare, script: Script) -> list[paddle.Tensor]:
     clips = script.resolved.root.DATASET.batch_size
     scale = rate_scale(bare.section, clips, script.options.scale_lr).factor
 
-    def before(step: int) -> None:
+    losses = []
+    for step, batch in enumerate(bare.batches):
         bare.optimizer.set_lr(bare.section.lr(Progress(0, step, total)) * scale)
         seed.seed_step(script.options.seed, 0, step)
+        losses.append(bare.step(batch))
+    return losses
 
-    return bare.round(before)
+
+def take_turns(ours: Rehearsal, bare: Bare, bare_first: bool) -> tuple[float, float]:
+    """A round of both loops, a step each in turn. Returns the seconds of ours and of the bare one."""
+    batches, spent = bare.batches, 0.0
+
+    def turn(batch: Batch) -> None:
+        nonlocal spent
+        wait(ours.trainer.net)
+        began = perf_counter()
+        bare.step(batch)
+        wait(bare.net)
+        spent += perf_counter() - began
+
+    def feed() -> Iterator[Batch]:
+        for number, batch in enumerate(batches):
+            if bare_first:
+                turn(batch)
+            elif number:
+                turn(batches[number - 1])
+            yield batch
+
+    ours.feed = feed
+    began = perf_counter()
+    ours.round()
+    own = perf_counter() - began - spent
+    if not bare_first:
+        turn(batches[-1])
+    return own, spent
 
 
 def measure(
@@ -118,21 +147,20 @@ def measure(
         ours.round()
         follow(bare, play)
         equal = same_weights(ours.trainer.net, bare.net)
-        seconds = in_turn({"ours": ours.round, "bare": bare.round}, rounds)
+        seconds = np.array([take_turns(ours, bare, number % 2 == 0) for number in range(rounds + 1)])[1:] / steps
         ours.close()
         request = {"config": config, "overrides": overrides, "batch": batch, "folder": folder}
-        used: dict[str, Usage | None] = dict.fromkeys(seconds)
+        used: dict[str, Usage | None] = dict.fromkeys(("ours", "bare"))
         if with_memory and paddle.get_device() == "cpu":
             used = {side: measured("paddlevideo.tasks.benchmark.one_round", {**request, "side": side}) for side in used}
-    times = {name: np.array(found) / steps for name, found in seconds.items()}
-    ratios = times["ours"] / times["bare"]
+    ratios = seconds[:, 0] / seconds[:, 1]
     return Result(
         config=config,
         batch=batch,
         steps=steps,
         rounds=rounds,
-        ours=float(median(times["ours"])),
-        bare=float(median(times["bare"])),
+        ours=float(median(seconds[:, 0])),
+        bare=float(median(seconds[:, 1])),
         ratio=float(median(ratios)),
         ratios=ratios.tolist(),
         equal=equal,

@@ -34,7 +34,7 @@ def savings(cfg: RootSection) -> Iterator[str]:
     backbone: Spec = cfg.MODEL.arguments["backbone"]
     taken: dict[str, Any] = parameters(backbone.target)
     if "recompute" in taken and not backbone.arguments.get("recompute", False):
-        yield "-o MODEL.backbone.recompute=True, which computes each block twice"
+        yield "-o MODEL.backbone.recompute=True, which computes the forward pass twice"
     frames = backbone.arguments.get("num_seg", taken["num_seg"][1] if "num_seg" in taken else None)
     if isinstance(frames, int) and frames > 2:
         yield f"fewer frames (-o num_seg={frames // 2})"

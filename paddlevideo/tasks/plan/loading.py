@@ -49,16 +49,16 @@ def look(cfg: RootSection, config: str, split: Split) -> Loading:
 
 
 def rate(case: data.Case, workers: int) -> float:
-    """Clips a second.
+    """Clips a second, of those that can be read.
 
     Raises:
-        UserError: a clip cannot be read.
+        UserError: none can; or one cannot, where that is an error.
     """
     with case.loader(0) as loader:
         begin = perf_counter()
         done = sum(len(batch["label"]) for batch in loader.epoch(0))
         seconds = perf_counter() - begin
-        if loader.failures:
+        if not done:
             first = loader.failures[0]
             raise UserError(f"{first.path}: {first.reason}")
     return data.with_workers(case, workers, rounds=2) if workers else done / seconds
