@@ -107,7 +107,7 @@ def test_predictions_are_those_of_the_test(
 ) -> None:
     found = json.loads((exported / "inference/Tiny.manifest.json").read_text())["engine"]["onednn"]
     if onednn in (None, found):  # the export has tried it, so it is not tried again
-        monkeypatch.delattr(predict, "safe_options")
+        monkeypatch.delattr("paddlevideo.tasks.exported.safe_options")
     expected = chances(exported)
     np.testing.assert_allclose(expected.sum(axis=1), 1, atol=1e-5)
     options = EngineOptions(cpu_threads=2, onednn=onednn)
