@@ -108,6 +108,8 @@ class Trainer:
         ):
             for epoch in range(self.state.epoch, epochs):
                 if self._stops_early():
+                    waited = self.state.stopping_waited
+                    logger.info(f"early_stopping: no better figure in {waited} validations, after {epoch} epochs")
                     break
                 self.train_epoch(epoch, stop)
                 self.end_epoch(epoch, stop)
@@ -324,11 +326,8 @@ class Trainer:
         dist.barrier()
 
     def _stops_early(self) -> bool:
-        rule, waited = self.cfg.early_stopping, self.state.stopping_waited
-        if rule is None or not rule.stops(waited):
-            return False
-        logger.info(f"early_stopping: no better figure in {waited} validations, after {self.state.epoch} epochs")
-        return True
+        rule = self.cfg.early_stopping
+        return rule is not None and rule.stops(self.state.stopping_waited)
 
     def _finish_swa(self, stop: StopRequest) -> None:
         """The mean of SWA's models, once all are in it: statistics measured anew, validated, saved."""
