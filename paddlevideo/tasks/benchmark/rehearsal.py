@@ -112,7 +112,7 @@ def script(
     spec = resolved.root.DATASET.train
     assert spec is not None  # it was given above
     loader = ClipLoader(spec.build(), pipeline, batch_size=batch, drop_last=True, mix=resolved.root.MIX)
-    made = [batch for batch, _ in zip(loader.epoch(0), range(min(steps, DISTINCT)))]
+    made = [each for each, _ in zip(loader.epoch(0), range(min(steps, DISTINCT)))]
     batches = [made[i % len(made)] for i in range(steps)]
     return Script(resolved, batches, TrainOptions(scale_lr=True, max_iters=steps, **options))
 

@@ -61,11 +61,11 @@ class Result:
 class Bare:
     """Model, optimizer, and the fewest lines that train."""
 
-    def __init__(self, script: Script) -> None:
-        cfg = script.resolved.root
+    def __init__(self, play: Script) -> None:
+        cfg = play.resolved.root
         assert cfg.OPTIMIZER is not None  # the trainer of the same script has seen to it
-        self.batches, self.section = script.batches, cfg.OPTIMIZER
-        seed.seed_model(script.options.seed)
+        self.batches, self.section = play.batches, cfg.OPTIMIZER
+        seed.seed_model(play.options.seed)
         self.net = run.build_model(cfg)
         self.optimizer = build_optimizer(cfg.OPTIMIZER, self.net)
         self.net.train()
@@ -86,16 +86,17 @@ class Bare:
         wait(self.net)
 
 
-def follow(bare: Bare, script: Script) -> list[paddle.Tensor]:
-    """A round of the bare loop with the learning rates and the random numbers of the trainer's first epoch."""
-    total = len(script.batches)
-    clips = script.resolved.root.DATASET.batch_size
-    scale = rate_scale(bare.section, clips, script.options.scale_lr).factor
+def follow(bare: Bare, play: Script) -> list[paddle.Tensor]:
+    """A round of the bare loop with the learning rates and the random numbers of the trainer's first epoch.
 
+    Returns the losses.
+    """
+    clips = play.resolved.root.DATASET.batch_size
+    scale = rate_scale(bare.section, clips, play.options.scale_lr).factor
     losses = []
     for step, batch in enumerate(bare.batches):
-        bare.optimizer.set_lr(bare.section.lr(Progress(0, step, total)) * scale)
-        seed.seed_step(script.options.seed, 0, step)
+        bare.optimizer.set_lr(bare.section.lr(Progress(0, step, len(bare.batches))) * scale)
+        seed.seed_step(play.options.seed, 0, step)
         losses.append(bare.step(batch))
     return losses
 
