@@ -410,13 +410,13 @@ def test_remarks(tiny: Path) -> None:
     ]
 
 
-def made(tiny: Path, **changes: object) -> plan.Plan:
+def made(**changes: object) -> plan.Plan:
     """A plan without its trials."""
     trials = {1: trial(1, 400 * MB), 8: trial(8, 750 * MB)}
     plain: dict[str, object] = {
         "config": "c.yaml", "budget": 8 * GB, "recipe": 16, "choice": Choice(8, 2, 1),
         "rates": rates.Rates(1.0, False, None, 0.02), "found": search.Found(8, trials, None, Line(350 * MB, 50 * MB)),
-        "facts": trials[8], "memory": 750 * MB, "seconds": 4.0,
+        "facts": trials[8], "memory": 750 * MB, "beside": 0.0, "seconds": 4.0,
         "loading": {"train": Loading(640, 182.4), "valid": Loading(160, None, "a.mp4: damaged")},
         "times": costs.Times(80, 320.0, 20.0, 16.0, None, 2700.0), "disk": plan.Disk(10, 170 * MB, 80 * GB),
         "remarks": ["one thing"], "command": "python main.py",
@@ -424,12 +424,12 @@ def made(tiny: Path, **changes: object) -> plan.Plan:
     return plan.Plan(**{**plain, **changes})  # type: ignore[arg-type]
 
 
-def test_report(tiny: Path) -> None:
-    assert list(report.lines(made(tiny))) == [
+def test_report() -> None:
+    assert list(report.lines(made())) == [
         "batch       8 x 2 accumulated x 1 process = 16 clips a step, as in the recipe",
         "rate        0.02 at the peak, as it is written",
-        "memory      750.0 MB a process, of 8.0 GB: 350.0 MB (weights 90.0 MB, gradients 80.0 MB, optimizer 80.0 MB) "
-        "and 50.0 MB a clip",
+        "memory      750.0 MB a process, of 8.0 GB: 350.0 MB and 50.0 MB a clip",
+        "of which    weights 90.0 MB, gradients 80.0 MB, optimizer 80.0 MB",
         "train data  640 clips; 182 clips/s from the loader alone",
         "valid data  160 clips; left out of the times: a.mp4: damaged",
         "time        4 s a batch; an epoch 5.3 min in 80 batches, 20 s of it for data; a validation 16 s; the whole "
@@ -441,12 +441,12 @@ def test_report(tiny: Path) -> None:
     ]
 
 
-def test_report_of_less_fortunate_plans(tiny: Path) -> None:
+def test_report_of_less_fortunate_plans() -> None:
     scaled = rates.Rates(0.875, True, None, 0.0175)
+    assert report.parts(made(beside=260e6)).endswith("optimizer 80.0 MB, loader and exchange 260.0 MB")
     text = "\n".join(
         report.lines(
             made(
-                tiny,
                 choice=Choice(7, 1, 2),
                 recipe=15,
                 rates=scaled,

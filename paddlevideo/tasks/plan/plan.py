@@ -48,6 +48,7 @@ class Plan:
         found: the search for the batch size, with its trials.
         facts: the trial of the batch size, or, where that was not tried, of the largest that was.
         memory: bytes that a process of the run takes.
+        beside: the part of them that no trial has: see `need_of`.
         seconds: of a batch.
         loading: by split, "valid" only where the run validates.
         times: None where the number of clips is not known.
@@ -64,6 +65,7 @@ class Plan:
     found: Found
     facts: Trial
     memory: float
+    beside: float
     seconds: float
     loading: dict[str, Loading]
     times: costs.Times | None
@@ -111,6 +113,7 @@ def make(
         found=found,
         facts=facts,
         memory=need(facts) if found.measured else found.line.at(choice.batch),
+        beside=need(facts) - facts.peak,
         seconds=seconds,
         loading=data,
         times=times,

@@ -27,6 +27,7 @@ def lines(plan: Plan) -> Iterator[str]:
     yield f"batch       {batch(plan)}"
     yield f"rate        {rate(plan)}"
     yield f"memory      {memory(plan)}"
+    yield f"of which    {parts(plan)}"
     yield from (f"{name:12}{text}" for name, text in data(plan))
     yield f"time        {'; '.join(time(plan))}"
     yield f"disk        {disk(plan)}"
@@ -53,14 +54,18 @@ def rate(plan: Plan) -> str:
 
 
 def memory(plan: Plan) -> str:
-    """Of a process, and what it is made of."""
-    facts, line = plan.facts, plan.found.line
-    parts = {"weights": facts.weights, "gradients": facts.trained, "optimizer": facts.optimizer}
-    held = ", ".join(f"{name} {gigabytes(size)}" for name, size in parts.items())
-    return (
-        f"{gigabytes(plan.memory)} a process, of {gigabytes(plan.budget)}: {gigabytes(line.fixed)} "
-        f"({held}) and {gigabytes(line.clip)} a clip"
-    )
+    """Of a process, by its batch."""
+    line = plan.found.line
+    whole = f"{gigabytes(plan.memory)} a process, of {gigabytes(plan.budget)}"
+    return f"{whole}: {gigabytes(line.fixed)} and {gigabytes(line.clip)} a clip"
+
+
+def parts(plan: Plan) -> str:
+    """What is known of the first of these."""
+    facts = plan.facts
+    found = {"weights": facts.weights, "gradients": facts.trained, "optimizer": facts.optimizer}
+    found |= {"loader and exchange": plan.beside} if plan.beside else {}
+    return ", ".join(f"{name} {gigabytes(size)}" for name, size in found.items())
 
 
 def data(plan: Plan) -> Iterator[tuple[str, str]]:
