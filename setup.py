@@ -34,7 +34,8 @@ setup(
         "gpu": ["paddlepaddle-gpu>=2.6", "numpy<2"],
         "decord": ["decord"],
         "visualdl": ["visualdl"],
-        "dev": ["ruff", "mypy", "pytest", "hypothesis", "types-PyYAML", "visualdl"],
+        "plot": ["matplotlib>=3.7"],
+        "dev": ["ruff", "mypy", "pytest", "hypothesis", "types-PyYAML", "visualdl", "matplotlib>=3.7"],
     },
     entry_points={"console_scripts": ["paddlevideo = paddlevideo.cli.main:main"]},
 )

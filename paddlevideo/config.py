@@ -331,6 +331,8 @@ def parameters(target: Callable[..., Any]) -> dict[str, tuple[Any, Any]]:
 def _build(value: Any, faults: list[str]) -> Any:
     if isinstance(value, list | tuple):
         return type(value)(_build(item, faults) for item in value)
+    if isinstance(value, dict):
+        return {key: _build(item, faults) for key, item in value.items()}
     if not isinstance(value, Spec):
         return value
     takes, before = parameters(value.target), len(faults)

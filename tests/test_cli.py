@@ -20,13 +20,17 @@ ROOT = Path(__file__).resolve().parents[1]
 COMMON = {"--help", "-h", "--debug"}
 CONFIG = {"-c", "--config", "-o", "--override"}
 RUNNING = {"--seed", "--deterministic", "--max_iters", "--use_gpu", "--cpu_threads"}
-TRAIN = {"--validate", "-w", "--weights", "--resume", "--amp", "--amp_level", "--log_dir", "--scale-lr"}
+TRAIN = {"--validate", "-w", "--weights", "--resume", "--amp", "--amp_level", "--amp_dtype", "--log_dir"}
+TRAIN |= {"--scale-lr", "--fleet"}
 TRAIN |= CONFIG | RUNNING
 RESULTS = {"--engine", "--eval", "--out", "--average-clips"}
 SURFACE = {
     "train": TRAIN,
     "test": {"-w", "--weights"} | RESULTS | CONFIG | RUNNING,
     "eval": {"--eval", "--per-class", "--confusion"},
+    "repro": {"-n", "--steps", "-o", "--override", "--seed", "--deterministic", "--workers"}
+    | {"--use_gpu", "--cpu_threads"},
+    "plot": {"-o", "--out", "--title", "--names", "--smooth"},
     "export": {"-c", "--config", "--override", "-p", "--pretrained_params", "-o", "--output_path"}
     | {"--save_name", "--format", "--cpu_threads"},
     "predict": {"-i", "--input_file", "--time_test_file", "--model_file", "--params_file", "-b", "--batch_size"}
@@ -34,7 +38,7 @@ SURFACE = {
     | {"--ir_optim", "--use_tensorrt", "--gpu_mem", "--enable_mkldnn", "--enable_benchmark", "--disable_glog"}
     | CONFIG,
     "check": {"-o", "--override", "-q", "--quiet"},
-    "summary": {"--img_size", "--num_seg", "--FLOPs"} | CONFIG,
+    "summary": {"--img_size", "--num_seg", "--FLOPs", "--groups"} | CONFIG,
     "models": {"--configs", "--json", "--write"},
     "doctor": {"-o", "--override", "-w", "--weights", "--frames", "--videos", "--workers", "--json"},
     "browse": {"-o", "--override", "--split", "--count", "--seed", "--epoch", "--class", "--unaugmented"}
@@ -43,6 +47,17 @@ SURFACE = {
     | {"--amp_level", "--json", "--use_gpu", "--cpu_threads"},
     "benchmark": set(),
     "prepare": set(),
+    "average": {
+        "-o",
+        "--output",
+        "--shares",
+        "-c",
+        "--config",
+        "--override",
+        "--batches",
+        "--use_gpu",
+        "--cpu_threads",
+    },
     "convert": {"--to", "-o", "--override", "--labels-from", "--labels-to", "--report"},
 }
 
@@ -110,7 +125,7 @@ def run(*command: object) -> subprocess.CompletedProcess[str]:
 def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys; from paddlevideo.cli.main import parser; parser().format_help()\n"
-        "heavy = {'paddle', 'numpy', 'cv2', 'av', 'yaml', 'PIL'} & set(sys.modules)\n"
+        "heavy = {'paddle', 'numpy', 'cv2', 'av', 'yaml', 'PIL', 'matplotlib'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )
     assert run("-c", code).returncode == 0

@@ -9,6 +9,7 @@ from paddlevideo_form import FILES
 from paddlevideo.registry import (
     BACKBONES,
     DATASETS,
+    DISTILLATION_LOSSES,
     HEADS,
     METRICS,
     MIXES,
@@ -62,7 +63,7 @@ def test_the_first_lines_say_how_to_use_it(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "table",
-    [BACKBONES, DATASETS, HEADS, METRICS, MIXES, OPTIMIZERS, PIPELINES, RECOGNIZERS, SCHEDULES],
+    [BACKBONES, DATASETS, DISTILLATION_LOSSES, HEADS, METRICS, MIXES, OPTIMIZERS, PIPELINES, RECOGNIZERS, SCHEDULES],
     ids=lambda t: t.kind,
 )
 def test_every_component_has_a_schema(table: object) -> None:

@@ -63,8 +63,8 @@ def test_both_roads_reach_the_golden_scores(config: str, tmp_path: Path) -> None
     if config not in EXPORTED:
         return
     export.export(resolved, weights, tmp_path / "inference")
-    exported = open_exported(tmp_path / "inference", None, None)
-    predictor = predict.Predictor(exported, EngineOptions(cpu_threads=2))
+    exported = open_exported(tmp_path / "inference", None, None, EngineOptions(cpu_threads=2))
+    predictor = predict.Predictor(exported)
     predictions = list(predictor.predict([VIDEOS / record["video"] for record in records], top_k=16))
     for prediction, record, row in zip(predictions, records, tested):
         assert prediction.classes[0] == record["top1"]

@@ -59,7 +59,7 @@ def test_imports_point_downwards(path: Path) -> None:
 
 @pytest.mark.parametrize("path", [p for p in FILES if "cli" in p.parts], ids=lambda path: path.name)
 def test_commands_import_heavy_things_only_when_run(path: Path) -> None:
-    heavy = {"paddle", "numpy", "cv2", "av", "yaml"}
+    heavy = {"paddle", "numpy", "cv2", "av", "yaml", "matplotlib"}
     for module, inside in imports(path):
         assert inside or not (module.split(".")[0] in heavy or module.startswith("paddlevideo.tasks")), module
 

@@ -7,8 +7,12 @@ from pathlib import Path
 from paddlevideo import registry
 from paddlevideo.config import parameters
 from paddlevideo.loader.part import Part
+from paddlevideo.modeling.framework.distillation import LossSection, ModelSection
 from paddlevideo.registry import Registry
+from paddlevideo.solver.average_plan import CyclicRate, EMASection, SWASection
+from paddlevideo.solver.groups import ParameterGroup
 from paddlevideo.tasks import schema
+from paddlevideo.tasks.early_stopping import EarlyStopping
 
 PINNED = Path(__file__).with_name("golden") / "yaml_keys.json"
 SECTIONS: list[Callable] = [
@@ -17,7 +21,15 @@ SECTIONS: list[Callable] = [
     schema.PipelineSection,
     schema.AccumulationSection,
     schema.PreciseBNSection,
+    schema.SaveIntervalSection,
     Part,
+    ParameterGroup,
+    EMASection,
+    SWASection,
+    CyclicRate,
+    EarlyStopping,
+    ModelSection,
+    LossSection,
 ]
 
 

@@ -13,7 +13,7 @@ from paddlevideo.cli import launch
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of export."""
-    launch.config_flags(parser, short=False)
+    launch.config_flags(parser, short=False, required=False)
     parser.add_argument("-p", "--pretrained_params", required=True, metavar="FILE", help="checkpoint to export")
     parser.add_argument("-o", "--output_path", default="./inference", metavar="DIR", help="where the files go")
     parser.add_argument("--save_name", metavar="NAME", help="base name of the files (the config's model_name)")
@@ -31,5 +31,5 @@ def run(args: argparse.Namespace) -> None:
     from paddlevideo.tasks import session
     from paddlevideo.tasks.export import export, report
 
-    resolved = session.begin(args.config, args.override, use_gpu=False, log_file=False)
+    resolved = session.begin(args.config or args.pretrained_params, args.override, use_gpu=False, log_file=False)
     report(export(resolved, Path(args.pretrained_params), Path(args.output_path), args.save_name, args.format))

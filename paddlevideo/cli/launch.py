@@ -37,7 +37,8 @@ def common_flags(parser: argparse.ArgumentParser) -> None:
 
 def config_flags(parser: argparse.ArgumentParser, short: bool = True, required: bool = True) -> None:
     """-c and -o. `short` is False where -o means something else."""
-    parser.add_argument("-c", "--config", required=required, metavar="FILE", help="config file (YAML)")
+    else_where = "" if required else "; without it, the one in the weight file, if this program wrote that"
+    parser.add_argument("-c", "--config", required=required, metavar="FILE", help=f"config file (YAML){else_where}")
     parser.add_argument(
         *(["-o", "--override"] if short else ["--override"]),
         nargs="+",

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from paddlevideo import __version__
 from paddlevideo.cli import (
+    average,
     benchmark,
     browse,
     check,
@@ -18,8 +19,10 @@ from paddlevideo.cli import (
     launch,
     models,
     plan,
+    plot,
     predict,
     prepare,
+    repro,
     summary,
     test,
     train,
@@ -29,6 +32,8 @@ COMMANDS = {
     "train": train,
     "test": test,
     "eval": eval,
+    "plot": plot,
+    "repro": repro,
     "export": export,
     "predict": predict,
     "prepare": prepare,
@@ -37,6 +42,7 @@ COMMANDS = {
     "browse": browse,
     "plan": plan,
     "convert": convert,
+    "average": average,
     "summary": summary,
     "models": models,
     "benchmark": benchmark,

@@ -1,4 +1,4 @@
-"""Predict the class of a video, or of every video in a folder, with an exported model.
+"""Predict the class of a video, or of every video in a folder, with an exported model or a checkpoint.
 
 paddlevideo predict --model_file inference/TSM --input_file video.mp4
 """
@@ -26,7 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="BOOL",
         help="input_file lists videos, one a line",
     )
-    add("--model_file", required=True, metavar="PATH", help="the program (.pdmodel, .json) or the folder it is in")
+    what = "the program (.pdmodel, .json) or the folder it is in; or a checkpoint (.pdparams)"
+    add("--model_file", required=True, metavar="PATH", help=what)
     add("--params_file", metavar="FILE", help="its parameters (by default the .pdiparams beside it)")
     add("-b", "--batch_size", type=launch.positive, default=1, help="videos at a time")
     add("--num_workers", type=launch.natural, default=0, help="processes that decode")
@@ -64,11 +65,13 @@ def run(args: argparse.Namespace) -> int:
         raise UserError("--use_xpu, --use_npu: these devices are not supported; leave the flags out")
     if args.output and Path(args.output).suffix not in (".json", ".csv"):
         raise UserError(f"--output {args.output}: the name must end in .json or .csv")
-    cfg = schema.load(args.config, args.override).root if args.config else None
+    source = args.config or (args.model_file if args.model_file.endswith(".pdparams") else None)
+    cfg = schema.load(source, args.override).root if source else None
     gpu = session.start_quietly(args.use_gpu)
     paths = _inputs(Path(args.input_file), args.time_test_file)
-    model = exported.open_exported(Path(args.model_file), args.params_file and Path(args.params_file), cfg)
-    predictor = predict.Predictor(model, _engine_options(args, gpu), args.batch_size, args.num_workers)
+    params = args.params_file and Path(args.params_file)
+    model = exported.open_model(Path(args.model_file), params, cfg, _engine_options(args, gpu))
+    predictor = predict.Predictor(model, args.batch_size, args.num_workers)
     done = []
     try:
         for item in predictor.predict(paths, args.top_k):

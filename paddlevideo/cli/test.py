@@ -14,7 +14,7 @@ from paddlevideo.cli.train import running_flags
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of testing."""
-    launch.config_flags(parser)
+    launch.config_flags(parser, required=False)
     parser.add_argument("-w", "--weights", required=True, metavar="FILE", help="checkpoint to evaluate")
     result_flags(parser)
     running_flags(parser)
@@ -53,8 +53,9 @@ def run(args: argparse.Namespace) -> None:
     from paddlevideo.tasks import session
     from paddlevideo.tasks.test import ResultOptions, averaging, test
 
-    overrides = [*args.override, *averaging(args.config, args.override, args.average_clips)]
-    resolved = session.begin(args.config, overrides, use_gpu=args.use_gpu, deterministic=args.deterministic)
+    config = args.config or args.weights
+    overrides = [*args.override, *averaging(config, args.override, args.average_clips)]
+    resolved = session.begin(config, overrides, use_gpu=args.use_gpu, deterministic=args.deterministic)
     out = Path(args.out) if args.out else None
-    options = ResultOptions(tuple(args.eval or ()), out, args.config, tuple(overrides))
+    options = ResultOptions(tuple(args.eval or ()), out, config, tuple(overrides))
     test(resolved, args.weights, engine=args.engine, seed=args.seed, max_iters=args.max_iters, options=options)

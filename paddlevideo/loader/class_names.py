@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from paddlevideo.registry import did_you_mean
 from paddlevideo.utils.errors import UserError
@@ -12,12 +13,25 @@ from paddlevideo.utils.errors import UserError
 NUMBERED = re.compile(r"([0-9]{1,9})\s+(\S.*)")
 
 
-def read_names(path: str) -> list[str]:
-    """The names of a label file in id order: lines `id name` in any order, or one name a line in id order.
+Names: TypeAlias = str | list[str]  # a file of class names, or the names themselves, in id order
+HERE = "the names given as labels"
+
+
+def read_names(source: Names) -> list[str]:
+    """The names in id order. A file has lines `id name` in any order, or one name a line in id order.
 
     Raises:
         UserError: the file cannot be read, an id is missing or repeated, or two classes have one name.
     """
+    if not isinstance(source, str):
+        twice = next((name for i, name in enumerate(source) if name in source[:i]), None)
+        if twice is not None:
+            raise UserError(f"{HERE}: '{twice}' is the name of two classes")
+        return list(source)
+    return _read_file(source)
+
+
+def _read_file(path: str) -> list[str]:
     try:
         lines = [line.strip() for line in Path(path).read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:

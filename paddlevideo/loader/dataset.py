@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
-from paddlevideo.loader.class_names import ClassNames, read_names
+from paddlevideo.loader.class_names import HERE, ClassNames, Names, read_names
 from paddlevideo.loader.clip import Clip
 from paddlevideo.loader.index import VideoIndex
 from paddlevideo.loader.list_columns import Form, Record
@@ -75,9 +75,9 @@ class ListDataset:
         return Clip(path, record.label, facts=facts, start=record.start, end=record.end)
 
 
-def names_of(labels: str | None) -> ClassNames | None:
-    """The class names of a label file, if there is one."""
-    return None if labels is None else ClassNames(read_names(labels), labels)
+def names_of(labels: Names | None) -> ClassNames | None:
+    """The class names, if they are given."""
+    return None if labels is None else ClassNames(read_names(labels), labels if isinstance(labels, str) else HERE)
 
 
 def chosen(file_path: str, records: list[Record], split: str | None, part: Part | None) -> list[Record]:
@@ -113,7 +113,7 @@ class VideoDataset(ListDataset):
         data_prefix: folder the paths are relative to.
         suffix: appended to every path, such as ".avi".
         on_error: what a video that cannot be read is: an error, left out, or (training only) replaced by another.
-        labels: file of class names, for lists that give names; by default DATASET.labels.
+        labels: file of class names, or the names, for lists that give names; by default DATASET.labels.
         multi_label: lines give any number of labels.
         first_label: id of the first class in the list, 0 or 1.
         split: takes the lines whose column split says so.
@@ -129,7 +129,7 @@ class VideoDataset(ListDataset):
         data_prefix: str | None = None,
         suffix: str = "",
         on_error: OnError = "raise",
-        labels: str | None = None,
+        labels: Names | None = None,
         multi_label: bool = False,
         first_label: Literal[0, 1] = 0,
         split: str | None = None,
@@ -167,7 +167,7 @@ class FrameDataset(ListDataset):
         data_prefix: str | None = None,
         suffix: str | None = None,
         on_error: OnError = "raise",
-        labels: str | None = None,
+        labels: Names | None = None,
         multi_label: bool = False,
         first_label: Literal[0, 1] = 0,
         split: str | None = None,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from paddlevideo.loader.class_names import ClassNames
+from paddlevideo.loader.class_names import ClassNames, Names
 from paddlevideo.loader.clip import Clip
 from paddlevideo.loader.dataset import ListDataset, OnError, check_pattern, frame_clip, names_of
 from paddlevideo.loader.list_columns import Record
@@ -26,8 +26,8 @@ class FolderDataset(ListDataset):
 
     Args:
         folder: `folder/CLASS/.../clip.mp4`, or `folder/CLASS/.../clip/img_00001.jpg`. Hidden files are left out.
-        labels: file of class names, whose order gives the ids; by default DATASET.labels. Without one the ids are the
-            places of the sorted names.
+        labels: file of class names, or the names, whose order gives the ids; by default DATASET.labels. Without them
+            the ids are the places of the sorted names.
         content: what the clips are: video files, or folders of images; auto: whichever there are.
         suffix, on_error, part, index: as in FrameDataset and VideoDataset.
     Raises:
@@ -39,7 +39,7 @@ class FolderDataset(ListDataset):
     def __init__(
         self,
         folder: str,
-        labels: str | None = None,
+        labels: Names | None = None,
         content: Content = "auto",
         suffix: str | None = None,
         on_error: OnError = "raise",

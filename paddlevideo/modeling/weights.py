@@ -19,10 +19,12 @@ from paddlevideo.modeling import plain_pickle, safetensors_file
 from paddlevideo.modeling.kinds import advice, describe
 from paddlevideo.modeling.pickle_builders import PLAIN
 from paddlevideo.modeling.safetensors_file import from_bfloat16, is_safetensors
+from paddlevideo.modeling.students import student_arrays
 from paddlevideo.modeling.torch_file import is_torch
 from paddlevideo.utils.errors import UserError
 
 STRUCTURED_NAMES = "StructuredToParameterName@@"
+CARD = "paddlevideo@@"  # text in a weight file: what made it
 BIG_PARAMETERS = "UnpackBigParamInfor@@"
 HEAD_NAMES = ("head", "out", "fc")
 _UNFINISHED = object()
@@ -63,6 +65,8 @@ def read_state(path: str | Path) -> dict[str, np.ndarray]:
     if is_safetensors(head) or Path(path).suffix == ".safetensors":
         return _read_safetensors(path)
     state = read_pickle(path)
+    if isinstance(state, dict):
+        state.pop(CARD, None)
     if not isinstance(state, dict) or not state:
         kind = "nothing" if state == {} else f"a {type(state).__name__}"
         raise UserError(f"{path}: holds {kind}, not the named arrays of a model")
@@ -71,6 +75,21 @@ def read_state(path: str | Path) -> dict[str, np.ndarray]:
             raise UserError(f"{path}: '{name}' is a {type(value).__name__}, not an array; is this a file of weights?")
     # Paddle writes bfloat16 as its 16 bits; no model has uint16 weights
     return {name: from_bfloat16(value) if value.dtype == np.uint16 else value for name, value in state.items()}
+
+
+def read_card(path: str | Path) -> str | None:
+    """The text under CARD in a `.pdparams` file; None where there is none, or the file is of another form.
+
+    Raises:
+        UserError: as `read_pickle`.
+    """
+    with _open(path) as file:
+        head = file.read(16)
+    if is_torch(head) or is_safetensors(head):
+        return None
+    state = read_pickle(path)
+    text = state.get(CARD) if isinstance(state, dict) else None
+    return text if isinstance(text, str) else None
 
 
 def save_state(arrays: Mapping[str, np.ndarray], path: Path, suffix: str) -> None:
@@ -94,9 +113,11 @@ def load_weights(model: nn.Layer, path: str | Path, *, new_head: bool = False) -
     """Loads a whole model by name; all of the file and all of the model must agree.
 
     Args:
-        model: changed in place, and only when everything fits.
+        model: changed in place, and only when everything fits. Of a distillation's file an ordinary model takes the
+            student.
         path: a `.pdparams` or `.safetensors` file.
-        new_head: for fine-tuning: a classifier for another number of classes keeps its initialisation.
+        new_head: for fine-tuning: a classifier for another number of classes keeps its initialisation, unless it is
+            not trained.
 
     Returns:
         Lines for the log: what was loaded, cast, or left out.
@@ -105,7 +126,12 @@ def load_weights(model: nn.Layer, path: str | Path, *, new_head: bool = False) -
         UserError: listing every key that is missing, unexpected or of another shape.
     """
     state, expected = read_state(path), model.state_dict()
-    state, lines = _adapted(state, getattr(model, "backbone", None), "adapt_embeddings", "backbone.")
+    lines: list[str] = []
+    if not student_arrays(expected):
+        state, lines = _of_one_model(state, path)
+    for prefix, backbone in _backbones(model):
+        state, said = _adapted(state, backbone, "adapt_embeddings", prefix)
+        lines += said
     if new_head:
         other = [name for name in expected if name in state and _other_classes(name, state[name], expected[name])]
         for name in other:
@@ -115,7 +141,8 @@ def load_weights(model: nn.Layer, path: str | Path, *, new_head: bool = False) -
 
 
 def load_pretrained(backbone: nn.Layer, path: str | Path) -> list[str]:
-    """Loads a backbone from a file of its own or of a whole model ("backbone." before each name).
+    """Loads a backbone from a file of its own or of a whole model ("backbone." before each name); of a distillation's
+    file it takes the student.
 
     The file's classifier (head.*, out.*, fc.*) is left out, and a backbone with `adapt_pretrained` makes the rest fit
     where it can, which the returned lines say. Everything else must agree.
@@ -123,15 +150,29 @@ def load_pretrained(backbone: nn.Layer, path: str | Path) -> list[str]:
     Raises:
         UserError: listing every key that is missing, unexpected or of another shape.
     """
+    whole, taken = _of_one_model(read_state(path), path)
     state, left_out = {}, []
-    for name, value in read_state(path).items():
+    for name, value in whole.items():
         if name.split(".")[0] in HEAD_NAMES:
             left_out.append(name)
         else:
             state[name.removeprefix("backbone.")] = value
     state, lines = _adapted(state, backbone, "adapt_pretrained")
     lines += [f"left out of {path}: {_listed(left_out)}"] if left_out else []
-    return _assign(state, backbone.state_dict(), path) + lines
+    return _assign(state, backbone.state_dict(), path) + taken + lines
+
+
+def _of_one_model(state: dict[str, np.ndarray], path: str | Path) -> tuple[dict[str, np.ndarray], list[str]]:
+    """The arrays of a file, of a whole distillation's those of its student."""
+    own = student_arrays(state)
+    return (own, [f"{path} is of a distillation: its student was taken"]) if own else (state, [])
+
+
+def _backbones(model: nn.Layer) -> list[tuple[str, Any]]:
+    """The model's backbones, each with how the names of its arrays begin: several in a distillation."""
+    if models := getattr(model, "models", None):
+        return [(f"{name}.backbone.", part.backbone) for name, part in models.items()]
+    return [("backbone.", getattr(model, "backbone", None))]
 
 
 def _adapted(
@@ -178,8 +219,8 @@ def _assign(state: Mapping[str, np.ndarray], expected: Mapping[str, Any], path: 
 
 def _other_classes(name: str, value: np.ndarray, tensor: Any) -> bool:
     """Whether a head's array differs from the model's in the last axis, the classes, and in that alone."""
-    ours = list(tensor.shape)
-    return name.startswith("head.") and list(value.shape[:-1]) == ours[:-1] and list(value.shape) != ours
+    ours, of_head = list(tensor.shape), "head" in name.split(".")[:2]  # "head.fc.bias", "Student.head.fc.bias"
+    return of_head and not tensor.stop_gradient and list(value.shape[:-1]) == ours[:-1] and list(value.shape) != ours
 
 
 def _listed(names: Iterable[str], limit: int = 3, separator: str = ", ") -> str:

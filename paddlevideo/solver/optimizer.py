@@ -1,21 +1,24 @@
 """The OPTIMIZER section: any optimizer of Paddle by name, with its schedule, weight decay and gradient clipping.
 
-All parameters are in one group: Paddle clips each group by a norm of its own. What differs from parameter to parameter
-(a learning rate multiplier, another decay) is said by the layer that owns it, through `ParamAttr`.
+All parameters are in one group of Paddle's, which clips each group by a norm of its own. What differs from parameter to
+parameter (a learning rate multiplier, another decay) is in the table that `rates` makes, and goes into the parameters.
 """
 
 from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass, field, fields, make_dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import paddle
 from paddle import nn
 from paddle.regularizer import L1Decay, L2Decay
 
 from paddlevideo.registry import OPTIMIZERS, SCHEDULES
+from paddlevideo.solver import decoupled
+from paddlevideo.solver.groups import ParameterGroup
 from paddlevideo.solver.lr import Progress, Schedule
+from paddlevideo.solver.rates import Decay, Rate, parameter_rates
 from paddlevideo.utils import compat
 
 # Classes that subtract the decay from the parameter itself, past the gradient, and their arguments for it
@@ -65,6 +68,11 @@ class Optimizer:
         weight_decay: a factor (L2) or a `WeightDecay`; parameters with a decay of their own keep it.
         grad_clip: the largest global norm of the gradients, or a `GradClip`.
         no_weight_decay_name: pieces of parameter names, separated by spaces, that are left out of the decay.
+        groups: parameters by name, with a rate and a decay of their own; the first that matches counts.
+        policy: a recipe for all parameters of a network, see `policy`.
+        layer_decay: the learning rate of each layer of a transformer, relative to the next, above 0 and up to 1.
+
+    What they say of one parameter comes together as `rates` describes.
     """
 
     paddle_class: ClassVar[Any]
@@ -74,6 +82,9 @@ class Optimizer:
     grad_clip: GradClip | float | None = None
     no_weight_decay_name: str | None = None
     base_batch_size: int | None = None
+    groups: list[ParameterGroup] = field(default_factory=list)
+    policy: Literal["TSM"] | None = None
+    layer_decay: float | None = None
 
     def __post_init__(self) -> None:
         if self.base_batch_size is not None and self.base_batch_size < 1:
@@ -88,12 +99,25 @@ class Optimizer:
         name = type(self).__name__
         if name in DECOUPLED and isinstance(self.weight_decay, WeightDecay) and self.weight_decay.is_l1:
             raise ValueError(f"{name} has no L1 decay; weight_decay may be a number or L2")
+        if self.layer_decay is not None and not 0 < self.layer_decay <= 1:
+            raise ValueError(f"layer_decay={self.layer_decay} must be above 0 and at most 1")
         if name == "Rprop" and self.weight_decay:
             raise ValueError("Rprop has no weight decay: it uses only the signs of the gradients")
+        if name == "Rprop" and (self.groups or self.policy or self.layer_decay):
+            raise ValueError("Rprop finds the size of its steps itself: it takes no groups, policy or layer_decay")
 
     def lr(self, progress: Progress) -> float:
         """The learning rate of the step at `progress`, to be given to `set_lr`."""
         return self.learning_rate(progress) if isinstance(self.learning_rate, Schedule) else float(self.learning_rate)
+
+
+def rates(section: Optimizer, model: nn.Layer) -> list[Rate]:
+    """Learning rate multiplier and decay of every trained parameter of `model`, before or after an optimizer is built.
+
+    Raises:
+        UserError: `groups`, `policy` or `layer_decay` do not fit the model.
+    """
+    return parameter_rates(model, _decay(section), section.groups, section.policy, section.layer_decay)
 
 
 def build_optimizer(
@@ -106,48 +130,60 @@ def build_optimizer(
 
     Args:
         section: a checked OPTIMIZER section.
-        model: parameters that are left out of the decay get their `regularizer` changed.
+        model: its parameters get the learning rate and the `regularizer` that `rates` has for them.
         multi_precision: keep float32 copies of float16 parameters, where the class can.
+
+    Raises:
+        UserError: as `rates`.
     """
     shared = {item.name for item in fields(Optimizer)}
     settings = {item.name: getattr(section, item.name) for item in fields(section) if item.name not in shared}
-    trained = {name: param for name, param in model.named_parameters() if not param.stop_gradient}
-    pieces = (section.no_weight_decay_name or "").split()
-    free = {
-        param.name for name, param in trained.items() if _is_undecayed(param) or any(piece in name for piece in pieces)
-    }
-    decay, name = section.weight_decay, type(section).__name__
-    if name in DECOUPLED:
-        settings[DECOUPLED[name]] = decay.value if isinstance(decay, WeightDecay) else float(decay or 0.0)
-        if name == "AdamW":
-            settings["apply_decay_param_fun"] = lambda param_name: param_name not in free
-        else:
-            settings["exclude_from_weight_decay_fn"] = lambda param: param.name in free
-    elif decay is not None:
-        value = decay.value if isinstance(decay, WeightDecay) else float(decay)
-        settings["weight_decay"] = L1Decay(value) if isinstance(decay, WeightDecay) and decay.is_l1 else L2Decay(value)
-    for param in trained.values():
-        if name in DECOUPLED:
-            # A regularizer acts on the gradient and would come on top of the decoupled decay.
-            param.regularizer = None
-            # Remembered, so that a second optimizer for the same model leaves the same ones out.
-            param.optimize_attr["undecayed"] = param.name in free
-        elif param.name in free:
-            param.regularizer = L2Decay(0.0)
+    decay, table = _decay(section), rates(section, model)
+    parameters = dict(model.named_parameters())
+    for rate in table:
+        param, common = parameters[rate.name], (rate.decay, rate.l1) == (decay.value, decay.l1)
+        param.optimize_attr["learning_rate"] = rate.lr_mult
+        # A regularizer acts on the gradient: it replaces the optimizer's, and would add to a decoupled decay.
+        param.regularizer = None if common or decay.decoupled else L2Decay(rate.decay)
     if section.grad_clip is not None:
         clip = section.grad_clip.value if isinstance(section.grad_clip, GradClip) else float(section.grad_clip)
         settings["grad_clip"] = nn.ClipGradByGlobalNorm(clip)
     if multi_precision and "multi_precision" in inspect.signature(section.paddle_class).parameters:
         settings["multi_precision"] = True
-    return section.paddle_class(
-        learning_rate=section.lr(Progress(0, 0, 1)), parameters=list(trained.values()), **settings
-    )
+    settings |= {
+        "learning_rate": section.lr(Progress(0, 0, 1)),
+        "parameters": [parameters[rate.name] for rate in table],
+    }
+    if decay.decoupled:
+        return _build_decoupled(section, {parameters[rate.name].name: rate.decay for rate in table}, settings)
+    if section.weight_decay is not None:
+        settings["weight_decay"] = L1Decay(decay.value) if decay.l1 else L2Decay(decay.value)
+    return section.paddle_class(**settings)
 
 
-def _is_undecayed(param: paddle.Tensor) -> bool:
-    """Whether the layer that owns the parameter pinned its decay to 0."""
-    pinned = isinstance(param.regularizer, L2Decay) and param.regularizer._coeff == 0
-    return pinned or param.optimize_attr.get("undecayed", False)
+def _build_decoupled(
+    section: Optimizer, decays: dict[str, float], settings: dict[str, Any]
+) -> paddle.optimizer.Optimizer:
+    """AdamW or Lamb; `decays` are by Paddle's names. Where they are 0 or the optimizer's, Paddle's own means do."""
+    name, value = type(section).__name__, _decay(section).value
+    settings[DECOUPLED[name]] = value
+    if not set(decays.values()) <= {0.0, value}:
+        optimizer = decoupled.CLASSES[name](**settings)
+        optimizer.decays = decays
+        return optimizer
+    if name == "AdamW":
+        settings["apply_decay_param_fun"] = lambda param_name: decays[param_name] != 0
+    else:
+        settings["exclude_from_weight_decay_fn"] = lambda param: decays[param.name] == 0
+    return section.paddle_class(**settings)
+
+
+def _decay(section: Optimizer) -> Decay:
+    decay = section.weight_decay
+    value = decay.value if isinstance(decay, WeightDecay) else float(decay or 0.0)
+    l1 = isinstance(decay, WeightDecay) and decay.is_l1
+    pieces = (section.no_weight_decay_name or "").split()
+    return Decay(value, l1, type(section).__name__ in DECOUPLED, pieces)
 
 
 BETAS: list[Any] = [("beta1", float, 0.9), ("beta2", float, 0.999)]

@@ -10,7 +10,7 @@ import numpy as np
 from paddlevideo.loader.pipelines.array import Normalization
 from paddlevideo.modeling.convert import Plan, Source, arrays
 from paddlevideo.modeling.weights import HEAD_NAMES
-from paddlevideo.tasks.run import build_model, num_classes
+from paddlevideo.tasks.run import build_tested, num_classes, tested_spec
 from paddlevideo.tasks.schema import RootSection
 from paddlevideo.utils.errors import UserError
 
@@ -32,7 +32,7 @@ def check_against(cfg: RootSection, source: Source, plan: Plan, state: dict[str,
     _check_settings(cfg, source, plan)
     _check_pixels(cfg, source, plan)
     _check_classes(cfg, source, plan, state)
-    model = build_model(cfg)
+    model = build_tested(cfg)
     target, checked = model, state
     if plan.backbone_only:
         target = model.backbone
@@ -47,7 +47,7 @@ def check_against(cfg: RootSection, source: Source, plan: Plan, state: dict[str,
 
 
 def _check_kind(cfg: RootSection, source: Source, plan: Plan) -> None:
-    kind = cfg.MODEL.arguments["backbone"].naming[1]
+    kind = tested_spec(cfg).arguments["backbone"].naming[1]
     if not plan.fits or kind in plan.fits:
         return
     why = ""
@@ -65,21 +65,21 @@ def _check_settings(cfg: RootSection, source: Source, plan: Plan) -> None:
     """The arguments of the backbone on which the weights depend without showing it in their shapes."""
     if plan.model is None:
         return
-    spec = cfg.MODEL.arguments["backbone"]
+    spec = tested_spec(cfg).arguments["backbone"]
     ours, theirs = spec.plain(), plan.model["backbone"]
     if "shift_ratio" in ours and ours["shift_ratio"] is None:
         ours["shift_ratio"] = 1 / ours["num_seg"]
     wrong = [key for key in plan.settings if key in ours and not _same(ours[key], theirs[key])]
     if wrong:
         sides = "; ".join(f"{key} is {theirs[key]} in the weights, {ours[key]} in the config" for key in wrong)
-        cure = " ".join(f"MODEL.backbone.{key}={_text(theirs[key])}" for key in wrong)
+        cure = " ".join(f"{spec.path}.{key}={_text(theirs[key])}" for key in wrong)
         raise UserError(
             f"{source.path} ({plan.source}) and {cfg.model_name} ({spec.where}) do not agree: {sides}; use -o {cure}"
         )
     if "num_seg" not in plan.settings and "shift_ratio" in theirs and ours["num_seg"] != theirs["num_seg"]:
         plan.notes.append(
             f"the config shifts over {ours['num_seg']} frames, which the file cannot confirm: mmaction2's 16-frame "
-            f"models from before October 2020 shifted over 8, for which MODEL.backbone.num_seg=8 is right"
+            f"models from before October 2020 shifted over 8, for which {spec.path}.num_seg=8 is right"
         )
 
 
@@ -134,7 +134,7 @@ def _check_classes(cfg: RootSection, source: Source, plan: Plan, state: dict[str
     if not plan.backbone_only and theirs not in (None, ours):
         raise UserError(
             f"{source.path} ({plan.source}) has {theirs} classes, {cfg.model_name} has {ours}; use -o "
-            f"MODEL.head.num_classes={theirs}, and fine-tune from the result for other classes"
+            f"{tested_spec(cfg).path}.head.num_classes={theirs}, and fine-tune from the result for other classes"
         )
 
 

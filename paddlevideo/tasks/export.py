@@ -19,13 +19,13 @@ from paddle.static import InputSpec
 
 from paddlevideo import __version__, config, yaml_tree
 from paddlevideo.config import Resolved
+from paddlevideo.tasks import card, schema
 from paddlevideo.tasks import engine as engines
-from paddlevideo.tasks import schema
 from paddlevideo.tasks.engine import Engine, EngineOptions
 from paddlevideo.tasks.evaluate import scorer
 from paddlevideo.tasks.exported import read_manifest
 from paddlevideo.tasks.labels import class_names
-from paddlevideo.tasks.run import build_model, check_fit, load_weights, num_classes
+from paddlevideo.tasks.run import build_tested, check_fit, load_weights, num_classes, tested_spec
 from paddlevideo.tasks.schema import RootSection
 from paddlevideo.utils import compat, environment, files, log
 from paddlevideo.utils.errors import UserError
@@ -56,7 +56,7 @@ class Program(nn.Layer):
 def export(
     resolved: Resolved[RootSection], weights: Path, folder: Path, name: str | None = None, form: Format = "auto"
 ) -> Path:
-    """Exports a checkpoint. Returns the program file.
+    """Exports a checkpoint, of a distillation its student. Returns the program file.
 
     Args:
         weights: the .pdparams file.
@@ -70,8 +70,9 @@ def export(
     cfg = resolved.root
     name = name or cfg.model_name
     labels = class_names(cfg.DATASET, num_classes(cfg))
-    model = build_model(cfg)
-    load_weights(model, weights)
+    model = build_tested(cfg)
+    with card.compared(weights, resolved.data):
+        load_weights(model, weights, place=tested_spec(cfg).path)
     model.eval()
     shape = check_fit(cfg, model, "test")
     with _staging(folder) as staging:

@@ -1,9 +1,9 @@
-"""An exported model on disk: its program, its parameters and the manifest that says how to use them."""
+"""Models to predict with: exported ones, with the manifest that says how to use them, and checkpoints."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,29 +12,42 @@ import paddle
 import yaml
 
 from paddlevideo import config, yaml_tree
+from paddlevideo.loader.batch import normalised
 from paddlevideo.loader.pipelines.pipeline import Pipeline
 from paddlevideo.tasks import schema
+from paddlevideo.tasks.engine import Engine, EngineOptions, safe_options
+from paddlevideo.tasks.evaluate import Scorer, scorer
 from paddlevideo.tasks.labels import class_names
-from paddlevideo.tasks.run import build_model, multi_label, num_classes, pipeline_of
+from paddlevideo.tasks.run import (
+    blank_clip,
+    build_tested,
+    check_fit,
+    load_weights,
+    multi_label,
+    num_classes,
+    pipeline_of,
+    tested_spec,
+)
 from paddlevideo.tasks.schema import RootSection
 from paddlevideo.utils.errors import UserError
 
 
-@dataclass(frozen=True)
-class Exported:
-    """An exported model: its files, and how its clips are prepared and its scores read.
+@dataclass(frozen=True, kw_only=True)
+class Usable:
+    """How clips are prepared for a model and its scores read.
 
-    `onednn` is what the export found for this version of Paddle; None where that has to be tried. `multi_label`:
-    probabilities are by sigmoid, each class by itself.
+    Attributes:
+        multi_label: probabilities are by sigmoid, each class by itself.
     """
 
-    model_file: Path
-    params_file: Path
     pipeline: Pipeline
     labels: list[str] | None
     score_kind: Literal["logits", "probabilities"]
-    onednn: bool | None
     multi_label: bool = False
+
+    def scorer(self, batch_size: int) -> Scorer:
+        """What scores batches of at most so many videos."""
+        raise NotImplementedError
 
     def probabilities(self, scores: np.ndarray) -> np.ndarray:
         """Softmax over classes (or sigmoid), unless the program has done it: [N, K] -> [N, K]."""
@@ -46,7 +59,67 @@ class Exported:
         return powers / powers.sum(axis=1, keepdims=True)
 
 
-def open_exported(model: Path, params: Path | None, cfg: RootSection | None) -> Exported:
+@dataclass(frozen=True, kw_only=True)
+class Exported(Usable):
+    """An exported model: its files, and how to run them.
+
+    Attributes:
+        onednn: what the export found for this version of Paddle; None where that has to be tried.
+    """
+
+    model_file: Path
+    params_file: Path
+    onednn: bool | None
+    options: EngineOptions
+
+    def scorer(self, batch_size: int) -> Scorer:
+        clip = blank_clip(self.pipeline)
+        options = replace(self.options, max_frames=batch_size * len(clip.pixels()))
+        known = options.precision == "fp32" and self.onednn is not None
+        if known and options.onednn in (None, self.onednn):
+            settled = replace(options, onednn=self.onednn)
+        else:
+            settled = safe_options(self.model_file, self.params_file, options, [1, *clip.shape])
+        engine = Engine(self.model_file, self.params_file, settled)
+        return lambda batch: engine(normalised(batch))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint(Usable):
+    """A model with the weights of a checkpoint."""
+
+    model: Any
+
+    def scorer(self, batch_size: int) -> Scorer:
+        return scorer(self.model)
+
+
+def open_model(model: Path, params: Path | None, cfg: RootSection | None, options: EngineOptions) -> Usable:
+    """An exported model, or a checkpoint.
+
+    Args:
+        cfg: of a program or a weight file that does not say it itself.
+    Raises:
+        UserError: see `open_exported`; the weights do not fit; options that are of programs, with a checkpoint.
+    """
+    if model.suffix not in (".pdparams", ".safetensors"):
+        return open_exported(model, params, cfg, options)
+    if params or options.precision != "fp32" or options.use_tensorrt:
+        raise UserError(f"{model}: --params_file, --precision and --use_tensorrt are of exported programs")
+    cfg = cfg or schema.load(model).root
+    network = build_tested(cfg)
+    load_weights(network, model, place=tested_spec(cfg).path)
+    check_fit(cfg, network, "test")
+    return Checkpoint(
+        pipeline=pipeline_of(cfg, "test"),
+        labels=class_names(cfg.DATASET, num_classes(cfg)),
+        score_kind=network.score_kind,
+        multi_label=multi_label(cfg),
+        model=network,
+    )
+
+
+def open_exported(model: Path, params: Path | None, cfg: RootSection | None, options: EngineOptions) -> Exported:
     """Finds an exported model by its folder or its program file.
 
     What the manifest beside it says can be replaced by a config (PIPELINE.test, DATASET.labels); a program without a
@@ -61,14 +134,16 @@ def open_exported(model: Path, params: Path | None, cfg: RootSection | None) -> 
         raise UserError(f"{model_file}: there is no manifest beside it; give its config with --config")
     said = manifest or {}
     own_labels = cfg is not None and cfg.DATASET.labels is not None
+    tried = said.get("versions", {}).get("paddle") == paddle.__version__
     return Exported(
-        model_file,
-        params_file,
-        pipeline_of(cfg, "test") if cfg else _pipeline_from(said, model_file),
-        class_names(cfg.DATASET, num_classes(cfg)) if cfg and own_labels else said.get("labels"),
-        said.get("score_kind") or build_model(cfg).score_kind,  # type: ignore[arg-type]
-        said.get("engine", {}).get("onednn") if said.get("versions", {}).get("paddle") == paddle.__version__ else None,
-        said.get("multi_label", multi_label(cfg) if cfg and manifest is None else False),
+        pipeline=pipeline_of(cfg, "test") if cfg else _pipeline_from(said, model_file),
+        labels=class_names(cfg.DATASET, num_classes(cfg)) if cfg and own_labels else said.get("labels"),
+        score_kind=said.get("score_kind") or build_tested(cfg).score_kind,  # type: ignore[arg-type]
+        multi_label=said.get("multi_label", multi_label(cfg) if cfg and manifest is None else False),
+        model_file=model_file,
+        params_file=params_file,
+        onednn=said.get("engine", {}).get("onednn") if tried else None,
+        options=options,
     )
 
 

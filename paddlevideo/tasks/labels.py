@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from paddlevideo.loader.class_names import read_names
+from paddlevideo.loader.class_names import HERE, Names, read_names
 from paddlevideo.loader.folder_dataset import FolderDataset, class_folders
 from paddlevideo.tasks.schema import DatasetSection
 from paddlevideo.utils.errors import UserError
 
 
-def read_labels(path: str | None, num_classes: int) -> list[str]:
-    """The `num_classes` names in id order; the ids themselves where there is no file.
+def read_labels(labels: Names | None, num_classes: int) -> list[str]:
+    """The `num_classes` names in id order; the ids themselves where there are none.
 
     Raises:
-        UserError: see `read_names`, or the file has another number of names.
+        UserError: see `read_names`, or there is another number of names.
     """
-    if path is None:
+    if labels is None:
         return [str(i) for i in range(num_classes)]
-    names = read_names(path)
+    names = read_names(labels)
     if len(names) != num_classes:
         what = f"no name for class {len(names)}" if len(names) < num_classes else f"{len(names)} names"
-        raise UserError(f"{path}: {what}, but the model has {num_classes} classes; correct the file or num_classes")
+        source = labels if isinstance(labels, str) else HERE
+        raise UserError(f"{source}: {what}, but the model has {num_classes} classes; correct the file or num_classes")
     return names
 
 

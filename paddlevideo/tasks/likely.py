@@ -10,6 +10,7 @@ from typing import TypeAlias
 import numpy as np
 from paddle import nn
 
+from paddlevideo.modeling.students import student_arrays, student_spec
 from paddlevideo.modeling.weights import read_state
 from paddlevideo.tasks import configs, flops, schema
 from paddlevideo.utils.errors import UserError
@@ -20,7 +21,8 @@ Shapes: TypeAlias = dict[str, list[int]]
 def likely_configs(state: Mapping[str, np.ndarray]) -> list[str]:
     """The configs whose model has just these arrays, by name and shape; but for the head, where none agrees wholly.
 
-    A whole model and its backbone alone are recognised. Several configs may share a network, so there may be many.
+    The model of a distillation is its student. A whole model and its backbone alone are recognised. Several configs may
+    share a network, so there may be many.
     """
     whole, headless = [], []
     seen: dict[str, Shapes] = {}
@@ -32,10 +34,10 @@ def likely_configs(state: Mapping[str, np.ndarray]) -> list[str]:
         return []
     for path in paths:
         try:
-            resolved = schema.load(path)
-            key = json.dumps(configs.network(resolved.data["MODEL"]))
+            spec = student_spec(schema.load(path).root.MODEL)
+            key = json.dumps(configs.network(spec.plain()))
             if key not in seen:
-                seen[key] = _without_prefix(flops.state_shapes(resolved.root.MODEL.build))
+                seen[key] = _without_prefix(flops.state_shapes(spec.build))
         except UserError:
             continue  # a broken config beside this one is no reason to hide the error at hand
         if seen[key] == given:
@@ -53,18 +55,20 @@ def _without_head(shapes: Shapes) -> Shapes:
     return {name: shape for name, shape in shapes.items() if not name.startswith("head.")}
 
 
-def hint(path: str | Path, model: nn.Layer, shown: int = 3) -> str:
-    """What to add to an error about a weight file that `model` does not take.
+def hint(path: str | Path, model: nn.Layer, place: str = "MODEL", shown: int = 3) -> str:
+    """What to add to an error about a weight file that `model`, which stands at `place` in the config, does not take.
 
-    The override that makes the model fit where only the classes differ, or the configs it would fit, or nothing.
+    The override that makes the model fit where only the classes differ, or the configs it would fit, or nothing. Of a
+    distillation's file the student is what is looked for.
     """
     try:
         state = read_state(path)
     except UserError:
         return ""  # the file itself is at fault
+    state = student_arrays(state) or state
     given, own = ({name: list(value.shape) for name, value in of.items()} for of in (state, model.state_dict()))
     if "head.fc.bias" in given and _without_head(given) == _without_head(own):
-        return f"; -o MODEL.head.num_classes={given['head.fc.bias'][0]} makes the model for it"
+        return f"; -o {place}.head.num_classes={given['head.fc.bias'][0]} makes the model for it"
     found = likely_configs(state)
     more = f" and {len(found) - shown} more" if len(found) > shown else ""
     return f"; its arrays are those of {', '.join(found[:shown])}{more}" if found else ""

@@ -4,22 +4,36 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import paddle
+
+from paddlevideo.tasks.checkpoint import TrainState
 
 LONG_WAIT = 0.2  # share of the time
 
 
 class Meter:
-    """Averages over the clips of an epoch. Values stay on the device until a line is wanted, so steps do not wait."""
+    """Averages over the clips of an epoch. Values stay on the device until a line is wanted, so steps do not wait.
 
-    def __init__(self) -> None:
-        self._sums: dict[str, paddle.Tensor] = {}
-        self.clips = 0
-        self.batches = 0
-        self.batch_seconds = 0.0
-        self.reader_seconds = 0.0
+    Args:
+        sums: of an earlier part of the epoch, to go on from.
+    """
+
+    def __init__(self, sums: Mapping[str, float] | None = None) -> None:
+        sums = dict(sums or {})
+        self.clips = int(sums.pop("clips", 0))
+        self.batches = int(sums.pop("batches", 0))
+        self.batch_seconds = sums.pop("batch_seconds", 0.0)
+        self.reader_seconds = sums.pop("reader_seconds", 0.0)
+        self._sums = {name: paddle.to_tensor(value, "float32") for name, value in sums.items()}
+
+    def sums(self) -> dict[str, float]:
+        """All there is to know, for a meter that goes on from here."""
+        counts = {"clips": self.clips, "batches": self.batches}
+        seconds = {"batch_seconds": self.batch_seconds, "reader_seconds": self.reader_seconds}
+        return {**counts, **seconds, **{name: float(total) for name, total in self._sums.items()}}
 
     def add(self, values: Mapping[str, paddle.Tensor], clips: int) -> None:
         """Adds the mean values of one batch of `clips` clips."""
@@ -28,9 +42,9 @@ class Meter:
             self._sums[name] = self._sums[name] + weighted if name in self._sums else weighted
         self.clips += clips
 
-    def add_time(self, batch: float, reader: float) -> None:
-        """Adds the seconds of one batch, and the part of them spent waiting for data."""
-        self.batches += 1
+    def add_time(self, batch: float, reader: float, batches: int = 1) -> None:
+        """Adds the seconds of a batch, or of some, and the part of them spent waiting for data."""
+        self.batches += batches
         self.batch_seconds += batch
         self.reader_seconds += reader
 
@@ -39,36 +53,19 @@ class Meter:
         """Share of the time spent waiting for data, 0..1."""
         return self.reader_seconds / max(1e-9, self.batch_seconds)
 
+    def rates(self) -> dict[str, float]:
+        """Seconds a batch, of that for its data, clips a second, and the share of the time spent waiting for data."""
+        batches, seconds = max(1, self.batches), max(1e-9, self.batch_seconds)
+        return {
+            "batch_cost": self.batch_seconds / batches,
+            "reader_cost": self.reader_seconds / batches,
+            "ips": self.clips / seconds,
+            "data_wait": self.waiting,
+        }
+
     def averages(self) -> dict[str, float]:
         """Means over the clips so far."""
         return {name: float(total) / max(1, self.clips) for name, total in self._sums.items()}
-
-
-class Clock:
-    """Time left, from the speed of this process's own steps and validations."""
-
-    def __init__(self, steps: int, validations: int) -> None:
-        self.steps_left, self.validations_left = steps, validations
-        self._step_seconds: list[float] = []
-        self._validation_seconds: list[float] = []
-
-    def step(self, seconds: float) -> None:
-        self.steps_left -= 1
-        self._step_seconds.append(seconds)
-
-    def validation(self, seconds: float) -> None:
-        self.validations_left -= 1
-        self._validation_seconds.append(seconds)
-
-    def eta(self) -> str:
-        """H:MM:SS for the rest of the run. The first steps (warm-up) do not count once there are others."""
-        recent = self._step_seconds[2:][-500:] or self._step_seconds
-        left = self.steps_left * _mean(recent) + self.validations_left * _mean(self._validation_seconds)
-        return str(datetime.timedelta(seconds=int(left)))
-
-
-def _mean(values: list[float]) -> float:
-    return sum(values) / len(values) if values else 0.0
 
 
 def train_line(
@@ -93,21 +90,21 @@ def _values(figures: Mapping[str, float], lr: float | None = None) -> str:
 
 
 def _costs(cost: Meter) -> str:
-    batches, seconds = max(1, cost.batches), max(1e-9, cost.batch_seconds)
+    rates = cost.rates()
     return (
-        f"batch_cost: {seconds / batches:.5f} sec, reader_cost: {cost.reader_seconds / batches:.5f} sec, "
-        f"ips: {cost.clips / seconds:.5f} instance/sec"
+        f"batch_cost: {rates['batch_cost']:.5f} sec, reader_cost: {rates['reader_cost']:.5f} sec, "
+        f"ips: {rates['ips']:.5f} instance/sec"
     )
 
 
 def epoch_line(epoch: int, phase: str, figures: Mapping[str, float], cost: Meter) -> str:
     """The line at the end of an epoch or a validation. `epoch` counts from 1."""
     averages = " ".join(f"{name}_avg: {value:.5f}" for name, value in figures.items())
-    batches, seconds = max(1, cost.batches), max(1e-9, cost.batch_seconds)
+    rates = cost.rates()
     return (
-        f"END epoch:{epoch:<3d} {phase} {averages} avg_batch_cost: {seconds / batches:.5f} sec, "
-        f"avg_reader_cost: {cost.reader_seconds / batches:.5f} sec, batch_cost_sum: {seconds:.5f} sec, "
-        f"avg_ips: {cost.clips / seconds:.5f} instance/sec. {_waiting(cost)}"
+        f"END epoch:{epoch:<3d} {phase} {averages} avg_batch_cost: {rates['batch_cost']:.5f} sec, "
+        f"avg_reader_cost: {rates['reader_cost']:.5f} sec, batch_cost_sum: {cost.batch_seconds:.5f} sec, "
+        f"avg_ips: {rates['ips']:.5f} instance/sec. {_waiting(cost)}"
     )
 
 
@@ -140,13 +137,28 @@ def memory() -> str:
     return f", max_mem_reserved: {reserved / 2**20:.2f} MB max_mem_allocated: {allocated / 2**20:.2f} MB"
 
 
+def closing_lines(state: TrainState, best: Path) -> Iterator[str]:
+    """What a run has come to: the best score and where, how long it took, steps that were skipped."""
+    if state.best_epoch:
+        yield f"best: {state.best_top1:.5f} after epoch {state.best_epoch}, in {best}.pdparams"
+    took = datetime.timedelta(seconds=int(state.seconds))
+    share = 100 * state.waited / max(1e-9, state.seconds)
+    yield f"trained for {took}, {share:.1f} % of it waiting for data"
+    if state.skipped:
+        yield f"{state.skipped} steps were skipped, because their gradients were not finite"
+
+
 class Stopwatch:
     """Seconds since it was last asked."""
 
     def __init__(self) -> None:
-        self._at = time.perf_counter()
+        self._begin = self._at = time.perf_counter()
 
     def lap(self) -> float:
         now = time.perf_counter()
         seconds, self._at = now - self._at, now
         return seconds
+
+    def total(self) -> float:
+        """Seconds since it was made."""
+        return time.perf_counter() - self._begin

@@ -11,7 +11,7 @@ from typing import Any
 from paddlevideo.config import Resolved
 from paddlevideo.loader.pipelines.pipeline import Pipeline
 from paddlevideo.tasks import configs, flops, schema
-from paddlevideo.tasks.run import blank_clip, num_classes, pipeline_of
+from paddlevideo.tasks.run import blank_clip, num_classes, pipeline_of, tested_spec
 from paddlevideo.tasks.schema import RootSection
 from paddlevideo.utils.errors import UserError
 
@@ -46,7 +46,7 @@ class Row:
 
     Attributes:
         config: its path.
-        model: the backbone, with its depth where it has one.
+        model: the backbone (of a distillation, the student's), with its depth where it has one.
         parameters: trained numbers.
         macs: multiply-adds for one view of `frames` frames, see `flops.multiply_adds`.
         frames, clips, crops, size: as in `View`.
@@ -86,7 +86,7 @@ class Catalogue:
         claim = accuracy(path.read_text(encoding="utf-8"))
         return Row(
             config=path.as_posix(),
-            model=model_name(resolved.data["MODEL"]),
+            model=model_name(tested_spec(cfg).plain()),
             parameters=cost.parameters,
             macs=cost.macs,
             frames=view.frames,
@@ -108,11 +108,12 @@ class Catalogue:
         return self._views[key]
 
     def cost(self, resolved: Resolved[RootSection], view: View) -> flops.Part:
-        """Parameters and multiply-adds of a config's model for one view."""
-        key = json.dumps([configs.network(resolved.data["MODEL"]), view.shape])
+        """Parameters and multiply-adds of a config's model for one view; of a distillation, the student's."""
+        spec = tested_spec(resolved.root)
+        key = json.dumps([configs.network(spec.plain()), view.shape])
         if key not in self._costs:
             try:
-                self._costs[key] = flops.parts(resolved.root.MODEL.build, view.shape)[0]
+                self._costs[key] = flops.parts(spec.build, view.shape)[0]
             except UserError:
                 raise
             except ValueError as error:

@@ -24,6 +24,7 @@ from paddlevideo.utils import dist, seed
 from paddlevideo.utils.log import logger
 from paddlevideo.utils.signals import StopRequest
 
+SWA_BATCHES = 200  # without the section
 BATCH_NORMS = (nn.BatchNorm, nn.BatchNorm1D, nn.BatchNorm2D, nn.BatchNorm3D, nn.SyncBatchNorm)
 
 
@@ -61,7 +62,7 @@ def measure(model: nn.Layer, batches: Iterable[Mapping[str, Tensor]]) -> int:
 
 
 class PreciseBN:
-    """The section at work on this rank.
+    """The section at work on this rank; where there is none, it only measures what SWA has averaged.
 
     Its batches come from a loader of its own, without MIX, and are a function of (seed, epoch): another order and other
     crops than those of training, the same after a resume. Ranks measure on different batches;
@@ -69,14 +70,16 @@ class PreciseBN:
     """
 
     def __init__(self, cfg: RootSection, run_seed: int, max_iters: int | None = None) -> None:
-        assert cfg.PRECISEBN is not None
         self.section, self.epochs, self.log_interval = cfg.PRECISEBN, cfg.epochs, cfg.log_interval
         self.seed = zlib.crc32(f"{run_seed}/precise_bn".encode())
         self.loader = build_loader(cfg, "train", self.seed, clean=True)
-        self.count = min(self.section.num_iters_preciseBN, len(self.loader), max_iters or len(self.loader))
+        wanted = self.section.num_iters_preciseBN if self.section else SWA_BATCHES
+        self.count = min(wanted, len(self.loader), max_iters or len(self.loader))
 
     def due(self, epoch: int) -> bool:
         """Whether it is wanted after this zero-based epoch: every interval from the first on, and after the last."""
+        if self.section is None:
+            return False
         return epoch % self.section.preciseBN_interval == 0 or epoch == self.epochs - 1
 
     def after(self, epoch: int, model: nn.Layer, precision: Precision, stop: StopRequest) -> None:
@@ -91,7 +94,7 @@ class PreciseBN:
 
     def _batches(self, epoch: int, stop: StopRequest) -> Iterator[dict[str, Tensor]]:
         for number, batch in zip(range(self.count), self.loader.epoch(epoch)):
-            if stop.number is not None:
+            if stop.wanted:
                 return
             if number % self.log_interval == 0:
                 logger.info(f"Computing precise BN {number + 1} / {self.count}...")

@@ -1,4 +1,4 @@
-"""Prediction with an exported program: the pipeline that was tested, on a file or a folder of videos."""
+"""Prediction by an exported program or a checkpoint: the pipeline that was tested, on one video or a folder of them."""
 
 from __future__ import annotations
 
@@ -6,23 +6,20 @@ import csv
 import io
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from paddlevideo.loader.assemble import Failure
-from paddlevideo.loader.batch import normalised
 from paddlevideo.loader.dataloader import ClipLoader
 from paddlevideo.loader.dataset import FileList
 from paddlevideo.loader.folder_dataset import VIDEO_SUFFIXES
 from paddlevideo.loader.lists import read_lines
 from paddlevideo.loader.pipelines.decode import VideoDecoder
-from paddlevideo.tasks.engine import Engine, EngineOptions, safe_options
-from paddlevideo.tasks.exported import Exported
+from paddlevideo.tasks.exported import Usable
 from paddlevideo.tasks.meter import Meter, Stopwatch
-from paddlevideo.tasks.run import blank_clip
 from paddlevideo.utils import files
 from paddlevideo.utils.errors import UserError
 
@@ -71,20 +68,13 @@ class Prediction:
 
 
 class Predictor:
-    """Predicts videos in batches with an exported model."""
+    """Predicts videos in batches."""
 
-    def __init__(self, exported: Exported, options: EngineOptions, batch_size: int = 1, workers: int = 0) -> None:
+    def __init__(self, model: Usable, batch_size: int = 1, workers: int = 0) -> None:
         if batch_size < 1:
             raise UserError(f"--batch_size must be at least 1, got {batch_size}")
-        self.exported, self.batch_size, self.workers = exported, batch_size, workers
-        clip = blank_clip(exported.pipeline)
-        options = replace(options, max_frames=batch_size * len(clip.pixels()))
-        known = options.precision == "fp32" and exported.onednn is not None
-        if known and options.onednn in (None, exported.onednn):
-            settled = replace(options, onednn=exported.onednn)
-        else:
-            settled = safe_options(exported.model_file, exported.params_file, options, [1, *clip.shape])
-        self.engine = Engine(exported.model_file, exported.params_file, settled)
+        self.model, self.batch_size, self.workers = model, batch_size, workers
+        self.score = model.scorer(batch_size)
         self._loader: ClipLoader | None = None
         self._cost = Meter()
 
@@ -95,7 +85,7 @@ class Predictor:
 
     def predict(self, paths: list[Path], top_k: int = 1) -> Iterable[Prediction]:
         """Yields a prediction for each readable video, in order; the others are in `failures`."""
-        pipeline = self.exported.pipeline
+        pipeline = self.model.pipeline
         if not isinstance(pipeline.decode, VideoDecoder):  # a model of frame folders predicts videos as well
             pipeline = pipeline.with_decode(VideoDecoder())
         videos = FileList([str(path) for path in paths])
@@ -103,7 +93,7 @@ class Predictor:
             self._loader, watch = loader, Stopwatch()
             for batch in loader.epoch(0):
                 preparing = watch.lap()
-                chances = self.exported.probabilities(self.engine(normalised(batch)))
+                chances = self.model.probabilities(self.score(batch))
                 self._cost.add_time(preparing + watch.lap(), preparing)
                 self._cost.clips += len(chances)
                 for file, row in zip(batch["files"], chances):
@@ -118,7 +108,7 @@ class Predictor:
 
     def _prediction(self, file: str, row: np.ndarray, top_k: int) -> Prediction:
         order = np.argsort(-row, kind="stable")[: min(top_k, len(row))]
-        names = self.exported.labels or [str(i) for i in range(len(row))]
+        names = self.model.labels or [str(i) for i in range(len(row))]
         return Prediction(file, [int(i) for i in order], [float(row[i]) for i in order], [names[i] for i in order])
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,8 @@ from paddlevideo.loader.clip import Clip
 from paddlevideo.loader.dataloader import ClipLoader
 from paddlevideo.loader.pipelines.decode import FrameDecoder, VideoDecoder
 from paddlevideo.loader.pipelines.pipeline import Pipeline
-from paddlevideo.modeling import weights
+from paddlevideo.modeling import students, weights
+from paddlevideo.modeling.framework.distillation import STUDENT, RecognizerDistillation
 from paddlevideo.tasks.labels import class_names
 from paddlevideo.tasks.likely import hint
 from paddlevideo.tasks.schema import RootSection, Split
@@ -26,27 +29,110 @@ BLANK_SIZE = (256, 340)  # height and width of the blank video that shows a pipe
 
 
 def build_model(cfg: RootSection) -> Any:
-    """The model of MODEL with its initial weights."""
+    """The model of MODEL with its initial weights: what is trained."""
     return cfg.MODEL.build()
 
 
+def tested_spec(cfg: RootSection) -> Spec:
+    """What is tested, exported and counted: MODEL, or of a distillation the student alone."""
+    return students.student_spec(cfg.MODEL)
+
+
+def build_tested(cfg: RootSection) -> Any:
+    """The model of `tested_spec` with its initial weights."""
+    return tested_spec(cfg).build()
+
+
+@dataclass(frozen=True)
+class Start:
+    """What the config says about the weights that a model starts a training with.
+
+    Attributes:
+        place: the model's place in the config: "MODEL", "MODEL.models.0.Teacher".
+        key: what is said there: "weights", "backbone.pretrained".
+        file: None where none is named, though the model is not to be trained.
+        part: what the file is loaded into, by `load`, which returns lines for the log.
+    """
+
+    place: str
+    key: str
+    file: str | None
+    part: nn.Layer
+    load: Callable[[Any, str], list[str]]
+
+    @property
+    def name(self) -> str:
+        """The whole key."""
+        return f"{self.place}.{self.key}"
+
+
+def starts(model: Any) -> list[Start]:
+    """The weight files that the config names for a model, or for each of a distillation."""
+    if not isinstance(model, RecognizerDistillation):
+        return _backbone_start("MODEL", model)
+    found = []
+    for i, (name, part) in enumerate(model.models.items()):
+        place, file = f"MODEL.models.{i}.{name}", model.weights[name]
+        whole = file or name in model.frozen
+        start = Start(place, "weights", file, part, weights.load_weights)
+        found += [start] if whole else _backbone_start(place, part)
+    return found
+
+
+def _backbone_start(place: str, model: Any) -> list[Start]:
+    file = getattr(model.backbone, "pretrained", None)
+    return [Start(place, "backbone.pretrained", file, model.backbone, weights.load_pretrained)] if file else []
+
+
 def load_pretrained(model: Any) -> None:
-    """Loads the backbone's `pretrained` file into it, where the config names one."""
-    if path := getattr(model.backbone, "pretrained", None):
-        _load(path, model.backbone, lambda: weights.load_pretrained(model.backbone, path))
+    """Loads the files that the config names for the start of a training.
+
+    Raises:
+        UserError: a file that is missing or does not fit; none for a model that is frozen.
+    """
+    for start in starts(model):
+        load_start(start)
 
 
-def load_weights(model: nn.Layer, path: str | Path, new_head: bool = False) -> None:
-    """Loads a checkpoint strictly, logging what was done."""
-    _load(path, model, lambda: weights.load_weights(model, path, new_head=new_head))
+def load_start(start: Start) -> None:
+    """Loads one of these files; errors as for `load_pretrained`."""
+    if start.file is None:
+        raise UserError(
+            f"{start.name} is missing: a model that is frozen (freeze_params_list) needs the weights of a whole model; "
+            f"-o {start.name}=FILE"
+        )
+    try:
+        _load(start.file, start.part, start.load, start.place)
+    except UserError as error:
+        raise UserError(f"{start.name}: {error}") from error
 
 
-def _load(path: str | Path, model: nn.Layer, load: Callable[[], list[str]]) -> None:
+def load_weights(model: nn.Layer, path: str | Path, new_head: bool = False, place: str = "MODEL") -> None:
+    """Loads a checkpoint strictly, logging what was done.
+
+    A distillation takes the file of a whole one, or an ordinary file for its student; the other models then start with
+    what the config names for them.
+
+    Args:
+        new_head: see `weights.load_weights`.
+        place: of the model in the config, for advice.
+    """
+    student = students.student_of(model)
+    if student is not model and not students.student_arrays(weights.read_state(path)):
+        logger.info(f"{path} is of a single model: it is loaded into the student")
+        for start in starts(model):
+            if not start.place.endswith(f".{STUDENT}"):
+                load_start(start)
+        model = student
+    _load(path, model, partial(weights.load_weights, new_head=new_head), place)
+
+
+def _load(path: str | Path, model: nn.Layer, load: Callable[[Any, Any], list[str]], place: str) -> None:
     """Logs what was loaded; an error also names what would fit the file."""
     try:
-        lines = load()
+        lines = load(model, path)
     except UserError as error:
-        raise UserError(f"{error}{hint(path, model)}") from error
+        raise UserError(f"{error}{hint(path, model, place)}") from error
     for line in lines:
         logger.info(line)
 
@@ -78,7 +164,8 @@ def build_loader(cfg: RootSection, split: Split, seed: int, clean: bool = False)
     if dataset.multi_label and not multi_label(cfg):
         raise UserError(
             f"{spec.where}: DATASET.{split}: multi_label: True, but the model has one label a video; set "
-            "MODEL.head.loss_cfg: {name: BinaryCrossEntropyLoss} and METRIC: {name: MultiLabelMetric}"
+            f"{tested_spec(cfg).path}.head.loss_cfg: {{name: BinaryCrossEntropyLoss}} "
+            "and METRIC: {name: MultiLabelMetric}"
         )
     try:
         return ClipLoader(
@@ -97,14 +184,21 @@ def build_loader(cfg: RootSection, split: Split, seed: int, clean: bool = False)
         raise UserError(f"{spec.where}: DATASET.{split}: {error}") from None
 
 
+def places(cfg: RootSection) -> list[str]:
+    """Where the models stand in the config: "MODEL", or of a distillation "MODEL.models.0.Teacher" and so on."""
+    if cfg.MODEL.target is not RecognizerDistillation:
+        return [cfg.MODEL.path]
+    return [section.path for one in cfg.MODEL.arguments["models"] for section in one.values()]
+
+
 def num_classes(cfg: RootSection) -> int:
-    """Classes of the model's head, before it is built."""
-    return cfg.MODEL.arguments["head"].arguments["num_classes"]
+    """Classes of the tested model's head, before it is built."""
+    return tested_spec(cfg).arguments["head"].arguments["num_classes"]
 
 
 def multi_label(cfg: RootSection) -> bool:
-    """Whether the model's head is for several labels a video, before it is built."""
-    loss = cfg.MODEL.arguments["head"].arguments.get("loss_cfg")
+    """Whether the tested model's head is for several labels a video, before it is built."""
+    loss = tested_spec(cfg).arguments["head"].arguments.get("loss_cfg")
     return loss is not None and loss.target.multi_label
 
 
@@ -144,7 +238,8 @@ def check_fit(cfg: RootSection, model: Any, split: Split) -> list[int]:
     except ValueError as error:
         raise UserError(f"PIPELINE.{split}: {error}") from None
     try:
-        model.check_frames([1, *shape], clip.views)
+        checked = model if split == "train" else students.student_of(model)
+        checked.check_frames([1, *shape], clip.views)
     except ValueError as error:
         raise UserError(f"PIPELINE.{split} and MODEL do not fit: {error}") from None
     return shape
@@ -155,14 +250,12 @@ def check_metric(cfg: RootSection) -> None:
     metric, several = cfg.METRIC.build(), multi_label(cfg)
     if metric.multi_label == several:
         return
-    name = type(metric).__name__
+    name, key = type(metric).__name__, f"{tested_spec(cfg).path}.head.loss_cfg"
     if several:
-        text = (
-            f"{name} is of one label a video, MODEL.head.loss_cfg of any number; set METRIC: {{name: MultiLabelMetric}}"
-        )
+        text = f"{name} is of one label a video, {key} of any number; set METRIC: {{name: MultiLabelMetric}}"
     else:
         text = (
-            f"{name} is of any number of labels a video, the model of one; set MODEL.head.loss_cfg: "
+            f"{name} is of any number of labels a video, the model of one; set {key}: "
             "{name: BinaryCrossEntropyLoss}, or METRIC: {name: CenterCropMetric}"
         )
     raise UserError(f"{cfg.METRIC.where}: METRIC: {text}")

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from paddlevideo import config, loader, metrics, modeling, solver  # noqa: F401 - fills the tables
+from paddlevideo import config, loader, metrics, modeling, solver, yaml_tree  # noqa: F401 - fills the tables
 from paddlevideo.config import Resolved, Spec
+from paddlevideo.loader.class_names import Names
 from paddlevideo.loader.pipelines.mix import Mix
 from paddlevideo.loader.pipelines.pipeline import Pipeline
+from paddlevideo.modeling import weights
 from paddlevideo.registry import DATASETS, METRICS, MIXES, OPTIMIZERS, RECOGNIZERS
+from paddlevideo.solver.average_plan import EMASection, SWASection
 from paddlevideo.solver.optimizer import Optimizer
+from paddlevideo.tasks.early_stopping import EarlyStopping
+from paddlevideo.utils.errors import UserError
 
 Split = Literal["train", "valid", "test"]
 
@@ -26,6 +32,7 @@ IGNORED = {
     "ppTSMHead.num_seg": "the backbone's num_seg settles how many frames a clip has",
     "CenterCrop.backend": "a crop does not resize",
     "MultiCropMetric.num_classes": "the head's num_classes tells it",
+    "MODEL.loss.Val": "the loss of validation is the cross entropy of the student's scores",
     "Sampler.use_pil": "frames are arrays throughout",
     "UniformCrop.backend": "a crop does not resize",
     "VisionTransformer_tweaks.wd_bias": "the reference reads it and does nothing with it",
@@ -48,7 +55,8 @@ class DatasetSection:
     """DATASET: lists of videos and how they are batched. Batch sizes are per process.
 
     Attributes:
-        labels: file of class names; data sets that take `labels` and are not given it get this one.
+        labels: file of class names, or the names in id order; data sets that take `labels` and are not given it get
+            these.
     """
 
     train: Annotated[Spec, DATASETS] | None = None
@@ -60,7 +68,7 @@ class DatasetSection:
     num_workers: int = 0
     valid_num_workers: int | None = None
     test_num_workers: int | None = None
-    labels: str | None = None
+    labels: Names | None = None
 
     def __post_init__(self) -> None:
         sizes = {"batch_size": self.batch_size, "valid_batch_size": self.valid_batch_size}
@@ -121,10 +129,36 @@ class PreciseBNSection:
 
 
 @dataclass(frozen=True)
+class SaveIntervalSection:
+    """save_interval: when a run saves; what comes first counts. The last epoch is always saved, and the best model.
+
+    Attributes:
+        epochs: after epochs 1, 1 + n, ... A plain number means this.
+        iterations: after so many batches.
+        minutes: when so much time has gone by since the last time.
+    """
+
+    epochs: int | None = None
+    iterations: int | None = None
+    minutes: float | None = None
+
+    def __post_init__(self) -> None:
+        _positive("save_interval.", epochs=self.epochs, iterations=self.iterations)
+        if self.minutes is not None and self.minutes <= 0:
+            raise ValueError(f"save_interval.minutes must be above 0, got {self.minutes}")
+
+
+@dataclass(frozen=True)
 class RootSection:
     """A whole config. Section names are those of PaddleVideo files.
 
-    `num_seg`, frames of a clip, is a short hand: it is given to every component that takes an argument of this name.
+    Attributes:
+        num_seg: frames of a clip, a short hand: it is given to every component that takes an argument of this name.
+        keep_checkpoints: how many of those that `save_interval` asks for after epochs are kept; null: all.
+        on_non_finite: what a loss or gradient that is no finite number does: "stop" ends the run, "skip" leaves that
+            step out.
+        sync_bn: batch normalisation over the batches of all processes, on GPUs.
+        to_static: the model is compiled into a graph before training.
     """
 
     MODEL: Annotated[Spec, RECOGNIZERS]
@@ -138,22 +172,42 @@ class RootSection:
     GRADIENT_ACCUMULATION: AccumulationSection | None = None
     MIX: Annotated[Mix, MIXES] | None = None
     PRECISEBN: PreciseBNSection | None = None
+    EMA: EMASection | None = None
+    SWA: SWASection | None = None
+    early_stopping: EarlyStopping | None = None
     num_seg: int | None = None
     output_dir: str | None = None
     log_dir: str | None = None
     epochs: int = 1
     log_interval: int = 10
-    save_interval: int = 1
+    save_interval: int | SaveIntervalSection = 1
+    keep_checkpoints: int | None = None
+    on_non_finite: Literal["stop", "skip"] = "stop"
+    sync_bn: bool = False
+    to_static: bool = False
     val_interval: int = 1
     resume_epoch: int = 0
 
     def __post_init__(self) -> None:
         _positive("", epochs=self.epochs, log_interval=self.log_interval)
-        _positive("", save_interval=self.save_interval, val_interval=self.val_interval)
+        _positive("", val_interval=self.val_interval, keep_checkpoints=self.keep_checkpoints)
+        if isinstance(self.save_interval, int):
+            _positive("", save_interval=self.save_interval)
+        for average in (self.EMA, self.SWA):
+            if average is not None:
+                average.check(self.epochs)
+        if self.SWA and self.early_stopping:
+            raise ValueError("early_stopping would end the run before the last epochs, which SWA averages; drop one")
         if self.resume_epoch < 0:
             raise ValueError(f"resume_epoch must not be negative, got {self.resume_epoch}")
         if not self.model_name or Path(self.model_name).name != self.model_name:
             raise ValueError(f"model_name names files, so it cannot be {self.model_name!r}")
+
+    @property
+    def saves(self) -> SaveIntervalSection:
+        """`save_interval`, whichever way it is given."""
+        every = self.save_interval
+        return SaveIntervalSection(epochs=every) if isinstance(every, int) else every
 
     @property
     def output(self) -> Path:
@@ -162,8 +216,34 @@ class RootSection:
 
 
 def load(path: str | Path, overrides: list[str] | None = None) -> Resolved[RootSection]:
-    """Reads and checks a config file. Raises ConfigError with every fault."""
-    return config.load(path, RootSection, overrides or [], IGNORED, SHARED)
+    """Reads and checks a config file, or the config in a weight file that this program wrote.
+
+    Raises:
+        ConfigError: every fault.
+    """
+    if Path(path).suffix != ".pdparams":
+        return config.load(path, RootSection, overrides or [], IGNORED, SHARED)
+    tree = yaml_tree.parse(json.dumps(read_card(Path(path))["config"]), f"the config in {path}", lines=False)
+    yaml_tree.override(tree, overrides or [])
+    return config.resolve(tree, RootSection, IGNORED, SHARED)
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """What a weight file says about what made it: its config, data and versions; see `card.make_card`.
+
+    Raises:
+        UserError: it says nothing: it is of another program, or was converted.
+    """
+    text = weights.read_card(path)
+    if text is None:
+        raise UserError(f"{path}: does not say which config it was trained with; give that with -c")
+    try:
+        card = json.loads(text)
+    except ValueError as error:
+        raise UserError(f"{path}: what it says about itself is damaged ({error}); give its config with -c") from None
+    if not isinstance(card, dict) or not isinstance(card.get("config"), dict):
+        raise UserError(f"{path}: what it says about itself holds no config; give that with -c")
+    return card
 
 
 def announce(resolved: Resolved[RootSection], say: Callable[[str], object]) -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import paddle
 from paddle import nn
 
 from paddlevideo.solver.batch_scale import rate_scale
 from paddlevideo.solver.optimizer import Optimizer
-from paddlevideo.tasks import checkpoint
-from paddlevideo.tasks.checkpoint import Checkpoints, TrainState
+from paddlevideo.tasks import card, checkpoint
+from paddlevideo.tasks.checkpoint import Parts, TrainState
+from paddlevideo.tasks.checkpoint_files import Checkpoints
 from paddlevideo.tasks.run import load_pretrained, load_weights
 from paddlevideo.tasks.schema import RootSection
+from paddlevideo.utils import dist
 from paddlevideo.utils.errors import UserError
 from paddlevideo.utils.log import logger
 
@@ -37,6 +41,7 @@ class TrainOptions:
     max_iters: int | None = None
     amp: bool = False
     amp_level: str | None = None
+    amp_dtype: str | None = None
     scale_lr: bool = False
 
 
@@ -44,12 +49,13 @@ def start_state(
     cfg: RootSection,
     options: TrainOptions,
     checkpoints: Checkpoints,
-    model: nn.Layer,
-    optimizer: paddle.optimizer.Optimizer,
-    scaler: paddle.amp.GradScaler,
+    parts: Parts,
+    config: Mapping[str, Any],
 ) -> TrainState:
-    """A fresh state, that of a checkpoint, or a fresh one on given weights; the model and optimizer are set to it.
+    """A fresh state, that of a checkpoint, or a fresh one on given weights; the parts of the run are set to it.
 
+    Args:
+        config: the resolved config, to be compared with that of the checkpoint.
     Raises:
         UserError: contradicting options, another seed than the run to resume, or a checkpoint that does not fit.
     """
@@ -57,8 +63,12 @@ def start_state(
         raise UserError("--weights starts a new run and resume continues one; give one of them")
 
     def restore(prefix: Path) -> TrainState:
-        state = checkpoint.resume(prefix, model, optimizer, scaler)
+        file = Path(f"{prefix}.pdparams")
+        with card.compared(file, config):
+            state = checkpoint.resume(prefix, parts, dist.rank())
         logger.info(f"Resume from checkpoint: {prefix} (epoch {state.epoch + 1}, step {state.step})")
+        for line in card.config_differences(file, config):
+            logger.info(f"the config is another than that of the checkpoint: {line}")
         return state
 
     state = None
@@ -81,10 +91,40 @@ def start_state(
         return state
     if options.weights:
         logger.info(f"Finetune from checkpoint: {options.weights}")
-        load_weights(model, options.weights, new_head=True)
+        load_weights(parts.model, options.weights, new_head=True)
     else:
-        load_pretrained(model)
+        load_pretrained(parts.model)
     return TrainState(seed=options.seed)
+
+
+def prepared(cfg: RootSection, model: Any) -> Any:
+    """The model with `sync_bn` and `to_static`, where the config asks for them."""
+    if cfg.sync_bn:
+        if dist.world_size() > 1 and paddle.is_compiled_with_cuda():
+            model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+        else:
+            logger.info("sync_bn: changes nothing here: Paddle has it for several GPUs only")
+    if cfg.to_static:
+        model = paddle.jit.to_static(model, full_graph=True)
+        logger.info("to_static: the model is compiled in the first steps, which take longer")
+    return model
+
+
+def settle_place(state: TrainState, together: int) -> None:
+    """Where the run goes on with batches of `together` clips on all processes, if it had others before.
+
+    An epoch takes its clips in one order, whatever the batches: so it goes on with the clips that are still to come.
+    """
+    before, state.together = state.together, together
+    if before in (0, together) or not state.step:
+        return
+    done = state.step * before  # clips
+    state.step = done // together
+    twice = f", {done % together} of them once more" if done % together else ""
+    logger.info(
+        f"batches have {together} clips now, {before} before: after {done} clips of the epoch it goes on{twice} with "
+        f"step {state.step}"
+    )
 
 
 def settle_rates(state: TrainState, section: Optimizer, global_batch: int, asked: bool) -> float:

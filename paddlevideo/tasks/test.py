@@ -8,25 +8,25 @@ from pathlib import Path
 from typing import Literal
 
 from paddlevideo.config import Resolved
-from paddlevideo.loader.batch import normalised
 from paddlevideo.loader.dataset import ListDataset
 from paddlevideo.metrics import figures
 from paddlevideo.metrics.topk import Metric
-from paddlevideo.tasks import export, results, schema
-from paddlevideo.tasks.engine import Engine, EngineOptions
+from paddlevideo.tasks import card, export, results, schema
+from paddlevideo.tasks.engine import EngineOptions
 from paddlevideo.tasks.evaluate import Evaluation, Scorer, Step, evaluate, scorer
 from paddlevideo.tasks.exported import open_exported
 from paddlevideo.tasks.labels import class_names
 from paddlevideo.tasks.run import (
     blank_clip,
     build_loader,
-    build_model,
+    build_tested,
     check_fit,
     check_metric,
     load_weights,
     multi_label,
     num_classes,
     pipeline_of,
+    tested_spec,
 )
 from paddlevideo.tasks.schema import RootSection
 from paddlevideo.tasks.unreadable import Unread
@@ -58,8 +58,9 @@ def averaging(config: str, overrides: list[str], kind: Literal["score", "prob"] 
     """
     if kind is None:
         return []
-    clip = blank_clip(pipeline_of(schema.load(config, overrides).root, "test"))
-    where = "MODEL.runtime_cfg.test"
+    cfg = schema.load(config, overrides).root
+    clip = blank_clip(pipeline_of(cfg, "test"))
+    where = f"{tested_spec(cfg).path}.runtime_cfg.test"
     return [f"{where}.avg_type={kind}", f"{where}.num_seg={len(clip.pixels()) // clip.views}"]
 
 
@@ -84,11 +85,12 @@ def test(
     if options.out:
         results.check_name(options.out)
     with build_loader(cfg, "test", seed) as loader:
-        model = build_model(cfg)
+        model = build_tested(cfg)
         check_fit(cfg, model, "test")
         check_views(cfg, metric)
         if engine == "model":
-            load_weights(model, weights)
+            with card.compared(Path(weights), resolved.data):
+                load_weights(model, weights, place=tested_spec(cfg).path)
             score = scorer(model)
         else:
             score = _engine(resolved, weights)
@@ -149,8 +151,6 @@ def _engine(resolved: Resolved[RootSection], weights: str) -> Scorer:
         raise UserError("--engine inference runs in one process; leave out paddle.distributed.launch")
     with tempfile.TemporaryDirectory() as folder:
         program = export.export(resolved, Path(weights), Path(folder))
-        exported = open_exported(program, None, None)
         logger.info("scores by the exported program, which was checked against the model")
-        options = EngineOptions(cpu_threads=environment.threads(), onednn=exported.onednn)
-        engine = Engine(program, exported.params_file, options)
-        return lambda batch: engine(normalised(batch))
+        options = EngineOptions(cpu_threads=environment.threads())
+        return open_exported(program, None, None, options).scorer(resolved.root.DATASET.batch_of("test"))

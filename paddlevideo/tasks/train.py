@@ -4,10 +4,8 @@ and saves, in that order."""
 from __future__ import annotations
 
 import contextlib
-import math
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
 
 import paddle
 from tqdm import tqdm
@@ -15,74 +13,134 @@ from tqdm import tqdm
 from paddlevideo.config import Resolved
 from paddlevideo.loader.dataloader import Batch, ClipLoader
 from paddlevideo.solver.lr import Progress
-from paddlevideo.solver.optimizer import build_optimizer
-from paddlevideo.tasks import checkpoint
-from paddlevideo.tasks.checkpoint import Checkpoints, TrainState
-from paddlevideo.tasks.evaluate import Step, cross_entropy, evaluate, scorer
-from paddlevideo.tasks.meter import Clock, Meter, Stopwatch, advice, epoch_line, train_line, valid_line
+from paddlevideo.solver.optimizer import build_optimizer, rates
+from paddlevideo.solver.rates import describe_rates
+from paddlevideo.tasks.averages import Averages
+from paddlevideo.tasks.card import make_card
+from paddlevideo.tasks.checkpoint import Parts, TrainState
+from paddlevideo.tasks.checkpoint_files import Checkpoints
+from paddlevideo.tasks.clock import Clock, Work
+from paddlevideo.tasks.finite import DivergedError, FiniteWatch, Statistics, gradient_norm
+from paddlevideo.tasks.judging import Judge
+from paddlevideo.tasks.meter import Meter, Stopwatch, advice, closing_lines, epoch_line, train_line
 from paddlevideo.tasks.precise_bn import PreciseBN
 from paddlevideo.tasks.precision import Precision
-from paddlevideo.tasks.run import build_loader, build_model, check_fit
-from paddlevideo.tasks.scalars import Scalars
+from paddlevideo.tasks.record import Record
+from paddlevideo.tasks.run import blank_clip, build_loader, build_model, check_fit, pipeline_of
+from paddlevideo.tasks.saving import Saver, say_how_to_go_on
 from paddlevideo.tasks.schema import RootSection
-from paddlevideo.tasks.start import TrainOptions, settle_rates, start_state
+from paddlevideo.tasks.start import TrainOptions, prepared, settle_place, settle_rates, start_state
 from paddlevideo.tasks.tensors import to_tensors
 from paddlevideo.tasks.unreadable import Unread
 from paddlevideo.utils import dist, environment, seed
 from paddlevideo.utils.errors import UserError
 from paddlevideo.utils.log import file_only, logger, on_terminal
-from paddlevideo.utils.signals import Stopped, StopRequest
+from paddlevideo.utils.signals import AskedToStop, Stopped, StopRequest
 
-FINITE = "finite"  # share of the batches whose scores are all finite
+Figures: TypeAlias = tuple[dict[str, paddle.Tensor], int]  # means over a batch, and its clips
 
 
 class Trainer:
-    """One training run on this rank."""
+    """One training run on this rank.
 
-    def __init__(self, resolved: Resolved[RootSection], options: TrainOptions) -> None:
-        self.cfg, self.data, self.options = resolved.root, resolved.data, options
+    Args:
+        watch: called after each optimizer step, while the gradients are still there, with this trainer, the batches of
+            the step and the figures of each. It may end the run by an exception.
+    """
+
+    def __init__(self, resolved: Resolved[RootSection], options: TrainOptions, watch: Watch | None = None) -> None:
+        self.cfg, self.options, self.watch = resolved.root, options, watch
         if self.cfg.OPTIMIZER is None:
             raise UserError("OPTIMIZER is missing from the config; training needs it")
         self.section = self.cfg.OPTIMIZER
-        self.checkpoints = Checkpoints(self.cfg.output, self.cfg.model_name)
         self.loader = build_loader(self.cfg, "train", options.seed)
         self.valid = build_loader(self.cfg, "valid", options.seed) if options.validate else None
-        self.precise_bn = PreciseBN(self.cfg, options.seed, options.max_iters) if self.cfg.PRECISEBN else None
+        measures = self.cfg.PRECISEBN or self.cfg.SWA
+        self.precise_bn = PreciseBN(self.cfg, options.seed, options.max_iters) if measures else None
         self.group = accumulation(self.cfg)
         seed.seed_model(options.seed)
         self.net = build_model(self.cfg)
         for split in ("train", "valid") if options.validate else ("train",):
             check_fit(self.cfg, self.net, split)
-        self.precision = Precision(options.amp, options.amp_level)
+        self.precision = Precision(options.amp, options.amp_level, options.amp_dtype)
+        self.net = prepared(self.cfg, self.net)
         self.optimizer = build_optimizer(self.section, self.net, multi_precision=self.precision.level == "O2")
+        if self.section.groups or self.section.policy or self.section.layer_decay:
+            for line in describe_rates(rates(self.section, self.net)):
+                logger.info(line)
         self.net, self.optimizer = self.precision.decorate(self.net, self.optimizer)
-        self.state = start_state(self.cfg, options, self.checkpoints, self.net, self.optimizer, self.precision.scaler)
-        together = self.group * self.cfg.DATASET.batch_size * dist.world_size()
-        self.lr_scale = settle_rates(self.state, self.section, together, options.scale_lr)
-        self.unread = Unread(self._loaders(), self.cfg.output)
-        self.unread.begin(resumed=(self.state.epoch, self.state.step) != (0, 0))
-        self._saved = (self.state.epoch, self.state.step)  # where a resume could start from
+        # Before a checkpoint is loaded: it gives all ranks the statistics of rank 0.
         self.parallel = paddle.DataParallel(self.net) if dist.world_size() > 1 else self.net
-        self.scalars = Scalars(self.cfg.log_dir if dist.rank() == 0 else None)
+        self.averages = Averages(self.cfg)
+        parts = Parts(self.net, self.optimizer, self.precision.scaler, self.averages.by_kind())
+        checkpoints = Checkpoints(self.cfg.output, self.cfg.model_name, self.cfg.keep_checkpoints)
+        self.state = start_state(self.cfg, options, checkpoints, parts, resolved.data)
+        resumed = (self.state.epoch, self.state.step) != (0, 0)
+        together = self.loader.batch_size * dist.world_size()
+        settle_place(self.state, together)
+        self.lr_scale = settle_rates(self.state, self.section, self.group * together, options.scale_lr)
+        self.unread = Unread(self._loaders(), self.cfg.output)
+        self.unread.begin(resumed)
+        self.statistics = Statistics(self.net)
+        self.finite = FiniteWatch(self.cfg.on_non_finite == "skip", self.statistics)
+        self.meter = Meter(self.state.sums)
+        self._earlier, self.elapsed = self.state.seconds, Stopwatch()
+        self.card = make_card(resolved, {split: loader.dataset for split, loader in self._loaders().items()})
+        self.record = Record(self.cfg, self._batches(), self.card, self.state if resumed else None)
+        self.saver = Saver(self.cfg.saves, checkpoints, parts, self.state, self.card, self._settle)
+        self.judge: Judge | None = None
+        if self.valid is not None:
+            self.judge = Judge(self.cfg, self.valid, self.precision, self.saver, self.record, options.max_iters)
 
     # --- the loop -----------------------------------------------------------------------------------------------------
 
     def run(self) -> TrainState:
         """Trains to the last epoch. A signal saves and raises Stopped; an error saves and goes on its way."""
-        batches, epochs = self._batches(), self.cfg.epochs
-        self.clock = Clock(
-            max(0, (epochs - self.state.epoch) * batches - self.state.step),
-            sum(self._validates(epoch) for epoch in range(self.state.epoch, epochs)),
-        )
+        epochs = self.cfg.epochs
+        self.clock = self._clock()
         if self.state.epoch >= epochs:
             logger.info(f"all {epochs} epochs are done already; raise `epochs` to train on")
-        with StopRequest() as stop, self.unread.kept_on_error(), self._saved_on_error():
+        with (
+            StopRequest(dist.rank() == 0) as stop,
+            self.unread.kept_on_error(),
+            self.saver.kept_on_error(),
+            self._stopped_in_order(stop),
+        ):
             for epoch in range(self.state.epoch, epochs):
+                if self._stops_early():
+                    waited = self.state.stopping_waited
+                    logger.info(f"early_stopping: no better figure in {waited} validations, after {epoch} epochs")
+                    break
                 self.train_epoch(epoch, stop)
                 self.end_epoch(epoch, stop)
+            self._finish_swa(stop)
+        if dist.rank() == 0:
+            self.saver.checkpoints.finish()
         logger.info(f"training {self.cfg.model_name} finished")
-        self.unread.finish()
+        self._close_with_summary()
         return self.state
+
+    def _clock(self) -> Clock:
+        """Knows what is still to be done."""
+        left, batches = range(self.state.epoch, self.cfg.epochs), self._batches()
+        per_batch = 1 / self.loader.batch_size
+        work = Work()
+        if self.valid is not None and self.judge is not None:
+            clips = min(len(self.valid), self.options.max_iters or len(self.valid)) * self.valid.batch_size * per_batch
+            views = blank_clip(pipeline_of(self.cfg, "valid")).views
+            work = Work(clips * self.judge.models, clips * self.judge.models * views)
+        clock = Clock(
+            max(0, len(left) * batches - self.state.step),
+            sum(self._validates(epoch) for epoch in left),
+            validation=work,
+            epochs=len(left),
+            overlapped=self.loader.num_workers > 0,
+        )
+        if self.precise_bn is not None:
+            count = self.precise_bn.count
+            clock.plan("precise_bn", sum(map(self.precise_bn.due, left)), Work(count, count))
+        clock.plan("saving", self.saver.times(left, batches))
+        return clock
 
     def _loaders(self) -> dict[str, ClipLoader]:
         loaders = {"train": self.loader}
@@ -93,13 +151,17 @@ class Trainer:
         return loaders
 
     def close(self) -> None:
-        """Ends the loaders' processes and the scalar file."""
+        """Ends the loaders' processes and closes the files of figures."""
         for loader in self.unread.loaders.values():
             loader.close()
-        self.scalars.close()
+        self.record.close()
 
     def _batches(self) -> int:
         return min(len(self.loader), self.options.max_iters or len(self.loader))
+
+    def _iteration(self) -> int:
+        """Batches trained on since the beginning of the run."""
+        return self.state.epoch * self._batches() + self.state.step
 
     def _validates(self, epoch: int) -> bool:
         due = epoch % self.cfg.val_interval == 0 or epoch == self.cfg.epochs - 1
@@ -107,40 +169,52 @@ class Trainer:
 
     def train_epoch(self, epoch: int, stop: StopRequest) -> None:
         """Trains on the batches of one zero-based epoch that are still to come."""
-        total, meter, recent, watch = self._batches(), Meter(), Meter(), Stopwatch()
-        first = self.state.step
+        total, recent, watch = self._batches(), Meter(), Stopwatch()
+        first, fresh = self.state.step, True
         title = f"epoch {epoch + 1}/{self.cfg.epochs}"
         hidden = not on_terminal() or dist.rank() > 0
         with tqdm(total=total, initial=first, desc=title, unit="batch", leave=False, disable=hidden) as bar:
             for group in self._groups(epoch, first, total):
                 reader, lr = watch.lap(), self._lr(epoch)
-                for position, batch in enumerate(group):
-                    seed.seed_step(self.options.seed, dist.rank(), epoch * total + self.state.step + position)
-                    values = self._forward_backward(batch, len(group), last=position == len(group) - 1)
-                    for each in (meter, recent):
-                        each.add(values, len(batch["label"]))
-                self._update()
+                figures, norm = self._step(epoch, group, stop)
                 self.state.step += len(group)
                 cost = reader + watch.lap()
+                for each in (self.meter, recent):
+                    for values, clips in figures:
+                        each.add(values, clips)
+                    each.add_time(cost, reader, len(group))
                 for _ in group:
-                    for each in (meter, recent):
-                        each.add_time(cost / len(group), reader / len(group))
-                    self.clock.step(cost / len(group))
+                    self.clock.step(cost / len(group), reader / len(group), first=fresh)
+                fresh = False
+                self.state.waited += reader
                 bar.update(len(group))
-                if self._log_due(len(group)):
-                    self._log_step(epoch, lr, recent, bar)
+                if self._log_due(self.state.step, len(group)):
+                    self._log_step(epoch, lr, recent, norm, bar)
                     recent = Meter()
-                self._leave_if_asked(stop)
-        figures = self._checked(meter, epoch)
-        logger.info(epoch_line(epoch + 1, "train", figures, meter))
-        if line := advice(meter, self.loader.num_workers, environment.cores_of_rank()):
+                if self.saver.after_step(self._iteration(), len(group)):
+                    self.clock.extra("saving", watch.lap())
+                stop.leave()
+                watch.lap()  # logging and saving is no waiting for data
+        self._end_of_training(epoch)
+
+    def _end_of_training(self, epoch: int) -> None:
+        """The figures of all batches of an epoch."""
+        self.finite.settle()
+        figures = self.meter.averages()
+        if not figures:
+            raise DivergedError(f"no step of epoch {epoch + 1} was finite; lower OPTIMIZER.learning_rate")
+        logger.info(epoch_line(epoch + 1, "train", figures, self.meter))
+        if line := advice(self.meter, self.loader.num_workers, environment.cores_of_rank()):
             logger.info(line)
-        self.scalars.add("train", figures, (epoch + 1) * total)
+        self.record.figures("train", epoch, self._batches(), figures, self.meter)
 
     def _groups(self, epoch: int, first: int, total: int) -> Iterator[list[Batch]]:
         """The batches of each optimizer step: `group` of them, fewer at the end of the epoch."""
         group: list[Batch] = []
+        if first >= total:  # the epoch was interrupted after its last batch
+            return
         for number, batch in enumerate(self.loader.epoch(epoch, start_batch=first), first + 1):
+            self.record.first_batch(batch, pipeline_of(self.cfg, "train"))
             group.append(batch)
             if len(group) == self.group or number == total:
                 yield group
@@ -151,143 +225,161 @@ class Trainer:
             yield group
 
     def _lr(self, epoch: int) -> float:
-        lr = self.section.lr(Progress(epoch, self.state.step, self._batches())) * self.lr_scale
+        progress = Progress(epoch, self.state.step, self._batches())
+        own = self.averages.lr(progress)
+        lr = (self.section.lr(progress) if own is None else own) * self.lr_scale
         self.optimizer.set_lr(lr)
         return lr
 
-    def _forward_backward(self, batch: Batch, group: int, last: bool) -> dict[str, paddle.Tensor]:
-        """Adds one micro-step's gradients. Ranks exchange them on the last micro-step of a group only."""
-        waits = contextlib.nullcontext() if last or dist.world_size() == 1 else self.parallel.no_sync()
-        tensors = to_tensors(batch)
-        self.parallel.train()
-        with waits:
-            with self.precision.cast():
-                logits = self.parallel(tensors)
-                loss = self.net.loss(logits, tensors)
-            self.precision.scaler.scale(loss / group if group > 1 else loss).backward()
-        # Paddle's cross-entropy on the CPU gives ln K for logits that are not numbers, so the loss alone hides them.
-        finite = paddle.isfinite(logits).all()
-        return {"loss": loss, **self.net.accuracy(logits, tensors), FINITE: finite}
+    # --- a step -------------------------------------------------------------------------------------------------------
 
-    def _update(self) -> None:
+    def _step(self, epoch: int, group: list[Batch], stop: StopRequest) -> tuple[list[Figures], paddle.Tensor]:
+        """One optimizer step on a group of batches.
+
+        Returns:
+            The figures of each batch, none where the step was skipped, and the norm of the gradients.
+        """
+        if self.finite.skipping or len(group) > 1:
+            self.statistics.keep()
+        self.parallel.train()
+        figures, seen = [], []
+        for position, batch in enumerate(group):
+            seed.seed_step(self.options.seed, dist.rank(), self._iteration() + position)
+            values, logits = self._forward_backward(batch, len(group), last=position == len(group) - 1)
+            figures.append((values, len(batch["label"])))
+            seen += [logits, values["loss"]]
+            if stop.wanted and position < len(group) - 1:
+                self.statistics.put_back()
+                self.optimizer.clear_grad()
+                raise AskedToStop  # the group is trained on anew after the resume
+        norm = self.precision.unscaled(gradient_norm(self.net))
+        # What float16 could not hold of the gradients, loss scaling leaves out by itself.
+        judged = None if self.precision.scaler.is_enable() else norm
+        where = f"epoch {epoch + 1}, step {self.state.step}"
+        files = [file for batch in group for file in batch["files"]]
+        if self.finite.skips([*seen, *([] if judged is None else [judged])], judged, where, files):
+            self.state.skipped += 1
+            self.optimizer.clear_grad()
+            return [], norm
         self.precision.scaler.step(self.optimizer)
         self.precision.scaler.update()
+        if self.watch is not None:
+            self.watch(self, group, [values for values, _ in figures])
         self.optimizer.clear_grad()
+        self.averages.after_step(epoch, self.net)
+        return figures, norm
 
-    def _log_due(self, steps: int) -> bool:
+    def _forward_backward(self, batch: Batch, group: int, last: bool) -> tuple[dict[str, paddle.Tensor], paddle.Tensor]:
+        """Adds one micro-step's gradients; gives its figures and logits.
+
+        Ranks exchange gradients on the last micro-step of a group only.
+        """
+        waits = contextlib.nullcontext() if last or dist.world_size() == 1 else self.parallel.no_sync()
+        tensors = to_tensors(batch)
+        with waits:
+            with self.precision.cast():
+                outputs = self.parallel(tensors)
+                loss = self.net.loss(outputs, tensors)
+            self.precision.scaler.scale(loss / group if group > 1 else loss).backward()
+        return {"loss": loss, **self.net.accuracy(outputs, tensors)}, self.net.logits(outputs)
+
+    def _log_due(self, step: int, steps: int) -> bool:
         """Whether one of the last `steps` batches was a multiple of log_interval."""
         every = self.cfg.log_interval
-        return (self.state.step - 1) // every != (self.state.step - 1 - steps) // every
+        return (step - 1) // every != (step - 1 - steps) // every
 
-    def _log_step(self, epoch: int, lr: float, recent: Meter, bar: Any) -> None:
-        figures = self._checked(recent, epoch)
+    def _log_step(self, epoch: int, lr: float, recent: Meter, norm: paddle.Tensor, bar: Any) -> None:
+        self.finite.settle()
+        figures = recent.averages()
+        if not figures:  # all were skipped
+            return
         line = train_line(epoch + 1, self.cfg.epochs, self.state.step - 1, figures, lr, recent, self.clock.eta())
+        figures["grad_norm"] = float(norm)
+        line += f", grad_norm: {figures['grad_norm']:.5f}"
         (logger.info if bar.disable else file_only)(line)
         hits = next(name for name in figures if name != "loss")  # top1; hit1 of a model with several labels
-        bar.set_postfix_str(f"loss {figures['loss']:.3f} {hits} {figures[hits]:.3f} eta {self.clock.eta()}")
-        self.scalars.add("step", {**figures, "lr": lr}, epoch * self._batches() + self.state.step)
-
-    def _checked(self, meter: Meter, epoch: int) -> dict[str, float]:
-        """The averages of a meter. Raises Diverged when a score or the loss was not a finite number."""
-        figures = meter.averages()
-        if figures.pop(FINITE, 1.0) < 1 or not math.isfinite(figures.get("loss", 0.0)):
-            raise Diverged(
-                f"the model's scores are no longer finite numbers in epoch {epoch + 1}, step {self.state.step}; "
-                "nothing was saved since the last checkpoint. Lower OPTIMIZER.learning_rate or set OPTIMIZER.grad_clip"
-            )
-        return figures
+        speed = f"{recent.clips / max(1e-9, recent.batch_seconds):.1f} clips/s"
+        bar.set_postfix_str(f"loss {figures['loss']:.3f} {hits} {figures[hits]:.3f} {speed} eta {self.clock.eta()}")
+        more = {"step": self.state.step, "eta": self.clock.seconds_left()}
+        self.record.figures("step", epoch, self.state.step, {**figures, "lr": lr}, recent, **more)
 
     # --- after an epoch -----------------------------------------------------------------------------------------------
 
     def end_epoch(self, epoch: int, stop: StopRequest) -> None:
         """Measures batch normalisation, evaluates, keeps the best model, and saves, as the intervals say."""
+        watch = Stopwatch()
         if self.precise_bn is not None and self.precise_bn.due(epoch):
             self.precise_bn.after(epoch, self.net, self.precision, stop)
-            self._leave_if_asked(stop)  # measured anew after the resume, since the epoch is not ended
-        dist.average_batch_norm(self.net)
-        if self._validates(epoch):
-            name, figure = self.validate(epoch)
-            if figure > self.state.best_top1:
-                self.state.best_top1, self.state.best_epoch = figure, epoch + 1
-                self._save(self.checkpoints.best())
-                shown = "top1 acc" if name == "top1" else name
-                logger.info(f"Already save the best model ({shown}){int(figure * 10000) / 10000}")
+            stop.leave()  # measured anew after the resume, since the epoch is not ended
+            self.clock.extra("precise_bn", watch.lap())
+        dist.average_batch_norm(self.net.state_dict())
+        if self._validates(epoch) and self.judge is not None:
+            self.clock.validation(self.judge.after_epoch(epoch, stop))
         self.unread.keep()
+        self.averages.after_epoch(epoch, self.net)
         self.state.epoch, self.state.step = epoch + 1, 0
-        if epoch % self.cfg.save_interval == 0 or epoch == self.cfg.epochs - 1:
-            self._save(self.checkpoints.epoch(epoch + 1))
-            self._saved = (self.state.epoch, self.state.step)
-            if dist.rank() == 0:
-                self.checkpoints.remove_inside()
+        self.meter = Meter()
+        if self.saver.due_after(epoch, last=self.state.epoch == self.cfg.epochs or self._stops_early()):
+            watch.lap()
+            self.saver.after_epoch()
+            self.clock.extra("saving", watch.lap())
         dist.barrier()
 
-    def validate(self, epoch: int) -> tuple[str, float]:
-        """The figure on the valid split by which METRIC chooses the best model: its name and value, 0..1."""
-        assert self.valid is not None
-        kind, metric = self.net.score_kind, self.cfg.METRIC.build()
+    def _stops_early(self) -> bool:
+        rule = self.cfg.early_stopping
+        return rule is not None and rule.stops(self.state.stopping_waited)
 
-        def say(step: Step) -> None:
-            if (step.number - 1) % self.cfg.log_interval == 0:
-                of_batch = self.cfg.METRIC.build()
-                of_batch.update(step.scores, step.labels)
-                figures = {"loss": cross_entropy(step.scores, step.labels, kind), **of_batch.result()}
-                line = valid_line(epoch + 1, self.cfg.epochs, step.number - 1, figures, step.cost)
-                (file_only if on_terminal() else logger.info)(line)
+    def _finish_swa(self, stop: StopRequest) -> None:
+        """The mean of SWA's models, once all are in it: statistics measured anew, validated, saved."""
+        swa, epoch = self.averages.swa, self.cfg.epochs - 1
+        if swa is None or not swa.updates or self.precise_bn is None:
+            return
+        with swa.applied(self.net):
+            self.precise_bn.after(epoch, self.net, self.precision, stop)
+            stop.leave()
+            dist.average_batch_norm(self.net.state_dict())
+            figures = self.judge.validate(epoch, stop, "swa").figures if self.judge is not None else {}
+            prefix = self.saver.checkpoints.directory / f"{self.cfg.model_name}_swa"
+            self.saver.weights(prefix, self.net, figures)
+        logger.info(f"SWA: the mean of {swa.updates} models is in {prefix}.pdparams")
 
-        with self.precision.cast():
-            result = evaluate(
-                scorer(self.net),
-                self.valid,
-                metric,
-                kind=kind,
-                title=f"validating after epoch {epoch + 1}",
-                max_iters=self.options.max_iters,
-                say=say,
-            )
-        self.clock.validation(result.cost.batch_seconds)
-        if not len(result.index):
-            raise UserError("no sample of DATASET.valid could be read; there is nothing to choose the best model by")
-        line = epoch_line(epoch + 1, "val", result.figures, result.cost)
-        logger.info(f"{line}, on {len(result.index)} of {result.total} samples")
-        self.scalars.add("val", result.figures, (epoch + 1) * self._batches())
-        if math.isnan(result.figures[metric.best]):
-            raise UserError("no sample of DATASET.valid has a label; there is nothing to choose the best model by")
-        return metric.best, result.figures[metric.best]
+    # --- the end ------------------------------------------------------------------------------------------------------
 
-    def _save(self, prefix: Path) -> None:
-        if dist.rank() == 0:
-            checkpoint.save(prefix, self.net, self.optimizer, self.precision.scaler, self.state, self.data)
-
-    def _leave_if_asked(self, stop: StopRequest) -> None:
-        """After a signal: saves, and raises Stopped."""
-        if stop.number is not None:
-            self._save_inside("stopped")
-            raise Stopped(stop.number)
-
-    def _save_inside(self, why: str) -> None:
-        """Saves inside an epoch. The weights are equal on all ranks after a step, so rank 0 needs nobody's help."""
-        prefix = self.checkpoints.inside(self.state)
-        self._save(prefix)
-        if dist.rank() == 0:
-            self.checkpoints.remove_inside(keep=prefix)
-        logger.info(f"{why} in epoch {self.state.epoch + 1} after step {self.state.step}; saved {prefix}.pdparams")
-        logger.info("continue with the same command and --resume auto")
+    def _settle(self) -> None:
+        """Brings the state up to date before it is saved."""
+        self.finite.settle()
+        self.state.sums = self.meter.sums()
+        self.state.seconds = self._earlier + self.elapsed.total()
 
     @contextlib.contextmanager
-    def _saved_on_error(self) -> Iterator[None]:
-        """Keeps the finished steps when an error ends the run: an unreadable video, a worker that died, ..."""
+    def _stopped_in_order(self, stop: StopRequest) -> Iterator[None]:
+        """After a signal: saves, and raises Stopped.
+
+        Rank 0 decides where. Other ranks go on until it is gone, for it could not finish its step without them.
+        """
         try:
             yield
-        except Diverged:
-            raise  # these weights are worth nothing
-        except Exception:
-            if (self.state.epoch, self.state.step) != self._saved:
-                self._save_inside("ended by an error")
-            raise
+        except AskedToStop:
+            assert stop.number is not None
+            self.saver.inside("stopped")
+            say_how_to_go_on()
+            raise Stopped(stop.number) from None
+        except Exception as error:
+            if stop.number is None or isinstance(error, UserError):
+                raise
+            if stop.wanted:  # the other ranks are gone already
+                self.saver.inside("stopped")
+            raise Stopped(stop.number) from error
+
+    def _close_with_summary(self) -> None:
+        self._settle()
+        self.unread.finish()
+        for line in closing_lines(self.state, self.saver.checkpoints.best()):
+            logger.info(line)
+        self.record.add("end", iteration=self._iteration(), seconds=self.state.seconds, skipped=self.state.skipped)
 
 
-class Diverged(UserError):
-    """Scores or the loss are not finite numbers."""
+Watch: TypeAlias = Callable[[Trainer, list[Batch], list[dict[str, paddle.Tensor]]], None]
 
 
 def accumulation(cfg: RootSection) -> int:

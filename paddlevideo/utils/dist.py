@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import paddle
 import paddle.distributed as dist
-from paddle import nn
 
 from paddlevideo.utils.errors import UserError
 
@@ -41,17 +41,26 @@ def gather_objects(value: Any) -> list[Any]:
     return values
 
 
-def average_batch_norm(model: nn.Layer) -> None:
+def average_batch_norm(state: Mapping[str, Any]) -> None:
     """Gives every rank the mean of all ranks' running statistics, which Paddle leaves different on each.
+
+    Args:
+        state: name -> tensor of a model.
 
     Called before evaluating and saving, so that the figure and the file do not depend on which rank made them.
     """
     if world_size() == 1:
         return
-    for name, value in model.state_dict().items():
+    for _, value in batch_norm_statistics(state):
+        dist.all_reduce(value)
+        value.set_value(value / world_size())
+
+
+def batch_norm_statistics(state: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The running means and variances among the tensors of a model."""
+    for name, value in state.items():
         if name.endswith(("._mean", "._variance")):
-            dist.all_reduce(value)
-            value.set_value(value / world_size())
+            yield name, value
 
 
 def device(use_gpu: bool | None = None) -> str:

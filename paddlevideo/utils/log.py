@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 from pathlib import Path
@@ -47,6 +48,19 @@ def setup(file: Path | None = None, rank: int = 0) -> None:
 def _add(handler: logging.Handler) -> None:
     handler.setFormatter(FORMAT)
     logger.addHandler(handler)
+
+
+def tell_console(text: str) -> None:
+    """Shows a text of a process above rank 0 where paddle.distributed.launch shows those of rank 0.
+
+    Where a process fails the others do, and the launcher may show another one's last words. All write into files of one
+    folder, of which it shows workerlog.0.
+    """
+    with contextlib.suppress(OSError):  # no /proc, or not so launched: then the process's own log has to do
+        own = Path("/proc/self/fd/2").readlink()
+        if own.name.startswith("workerlog."):
+            with own.with_name("workerlog.0").open("a", encoding="utf-8", errors="backslashreplace") as file:
+                file.write(f"{text}\n")
 
 
 def on_terminal() -> bool:

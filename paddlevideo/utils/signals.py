@@ -19,14 +19,24 @@ class Stopped(SystemExit):
         super().__init__(128 + number)
 
 
+class AskedToStop(Exception):
+    """Ends what is under way on the way to a place where the run can be saved."""
+
+
 class StopRequest:
-    """While active, remembers a SIGINT or SIGTERM instead of dying of it. A second one dies at once.
+    """While active, remembers a SIGINT or SIGTERM instead of dying of it. A second SIGINT dies at once.
+
+    A second SIGTERM does not: paddle.distributed.launch sends three of them within a second, and SIGKILL after 30.
 
     Outside the main thread signals cannot be caught, and nothing is changed.
+
+    Args:
+        decides: a signal makes this process leave; where it does not, `wanted` stays False and another one decides.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, decides: bool = True) -> None:
         self.number: int | None = None
+        self._decides = decides
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> StopRequest:
@@ -35,11 +45,24 @@ class StopRequest:
                 self._before[number] = signal.signal(number, self._remember)
         return self
 
+    @property
+    def wanted(self) -> bool:
+        """Whether this process is to leave."""
+        return self._decides and self.number is not None
+
+    def leave(self) -> None:
+        """Raises AskedToStop where this process is to leave."""
+        if self.wanted:
+            raise AskedToStop
+
     def _remember(self, number: int, frame: FrameType | None) -> None:
         if self.number is not None:
-            raise Stopped(number)
+            if self.number == number == signal.SIGINT:
+                raise Stopped(number)
+            return
         self.number = number
-        logger.info(f"{signal.Signals(number).name}: saving after this step (again to leave without saving)")
+        again = " (again to leave without saving)" if number == signal.SIGINT else ""
+        logger.info(f"{signal.Signals(number).name}: saving after this step{again}")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -123,6 +123,12 @@ def test_class_names(text: str, label: int, tmp_path: Path, labels: str) -> None
     assert [found for _, found in videos(tmp_path, text, labels=labels)] == [label]
 
 
+def test_class_names_given_themselves(tmp_path: Path) -> None:
+    names = ["tea", "pouring tea"]
+    assert videos(tmp_path, "a.mp4\tpouring tea\n", labels=names) == [("a.mp4", 1)]
+    assert "is no class of the names given as labels" in message(tmp_path, "a.mp4 coffee\n", labels=names)
+
+
 def test_class_names_of_frames(tmp_path: Path, labels: str) -> None:
     """The number before it shows where the name begins."""
     data = FrameDataset(write(tmp_path, "my dir 120 pouring tea\nx 40 tea\n"), labels=labels)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import sleep
 from typing import Any
@@ -17,6 +17,7 @@ from paddlevideo.cli import benchmark as command
 from paddlevideo.loader.batch import Batch
 from paddlevideo.tasks.benchmark import memory, rehearsal, train, train_report
 from paddlevideo.tasks.benchmark.rehearsal import Rehearsal, script
+from paddlevideo.tasks.train import Trainer
 from paddlevideo.utils.errors import UserError
 
 
@@ -54,17 +55,13 @@ def test_the_loops_take_a_step_each_in_turn() -> None:
 
 
 class Recorder:
-    """In the place of the trainer's scalars."""
+    """Watches a trainer."""
 
     def __init__(self) -> None:
         self.losses: list[float] = []
 
-    def add(self, group: str, values: Mapping[str, float], step: int) -> None:
-        if group == "step":
-            self.losses.append(values["loss"])
-
-    def close(self) -> None:
-        pass
+    def __call__(self, trainer: Trainer, batches: list, found: list[dict[str, Any]]) -> None:
+        self.losses += [float(values["loss"]) for values in found]
 
 
 VARIANTS: dict[str, list[str]] = {
@@ -83,7 +80,7 @@ def test_both_loops_compute_the_same_losses_and_weights(name: str, tiny: Path, t
     scratch.mkdir()
     play = script(str(tiny), ["log_interval=1", *VARIANTS[name]], 4, 6, scratch)
     ours, bare, recorder = Rehearsal(play), train.Bare(play), Recorder()
-    ours.trainer.scalars = recorder  # type: ignore[assignment]
+    ours.trainer.watch = recorder
     before = [value.numpy() for value in bare.net.parameters()]
     ours.round()
     losses = [float(loss) for loss in train.follow(bare, play)]
@@ -98,7 +95,7 @@ def test_both_loops_compute_the_same_losses_and_weights(name: str, tiny: Path, t
 
 def test_a_second_round_is_another_epoch_of_the_same_batches(tiny: Path, tmp_path: Path) -> None:
     ours = Rehearsal(script(str(tiny), ["log_interval=1"], 2, 3, tmp_path))
-    ours.trainer.scalars = recorder = Recorder()  # type: ignore[assignment]
+    ours.trainer.watch = recorder = Recorder()
     ours.round()
     ours.round()
     assert len(recorder.losses) == 6 and ours.trainer.state.step == 3

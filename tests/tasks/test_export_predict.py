@@ -177,8 +177,8 @@ def test_bad_inputs_to_predict(exported: Path, data: Path, tmp_path: Path) -> No
     broken.write_bytes(b"x" * 100)
     clip = sorted((data / "valid").iterdir())[0]
     (tmp_path / "good.mp4").write_bytes(clip.read_bytes())
-    opened = open_exported(exported, None, None)
-    predictor = predict.Predictor(opened, EngineOptions(onednn=False), batch_size=2)
+    opened = open_exported(exported, None, None, EngineOptions(onednn=False))
+    predictor = predict.Predictor(opened, batch_size=2)
     done = list(predictor.predict(predict.find_videos(tmp_path)))
     assert [item.file for item in done] == [str(tmp_path / "good.mp4")]
     assert [failure.path for failure in predictor.failures] == [str(broken)]
@@ -189,6 +189,6 @@ def test_bad_inputs_to_predict(exported: Path, data: Path, tmp_path: Path) -> No
         with pytest.raises(UserError, match=message):
             predict.find_videos(path)
     with pytest.raises(UserError, match="there is no manifest beside it"):
-        open_exported(clip, None, None)
+        open_exported(clip, None, None, EngineOptions())
     with pytest.raises(UserError, match="expected one exported model"):
-        open_exported(data, None, None)
+        open_exported(data, None, None, EngineOptions())

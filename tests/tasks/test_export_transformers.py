@@ -107,12 +107,12 @@ def test_predictions_are_those_of_the_test(
 ) -> None:
     found = json.loads((exported / "inference/Tiny.manifest.json").read_text())["engine"]["onednn"]
     if onednn in (None, found):  # the export has tried it, so it is not tried again
-        monkeypatch.delattr(predict, "safe_options")
+        monkeypatch.delattr("paddlevideo.tasks.exported.safe_options")
     expected = chances(exported)
     np.testing.assert_allclose(expected.sum(axis=1), 1, atol=1e-5)
     options = EngineOptions(cpu_threads=2, onednn=onednn)
     capfd.readouterr()
-    predictor = predict.Predictor(open_exported(exported / "inference", None, None), options, batch_size=3)
+    predictor = predict.Predictor(open_exported(exported / "inference", None, None, options), batch_size=3)
     done = list(predictor.predict(predict.find_videos(videos), top_k=5))
     assert [Path(item.file).name for item in done] == ["0.mp4", "1.mp4", "2.mp4", "3.mp4"]
     for item, row in zip(done, expected):
@@ -125,9 +125,9 @@ def test_a_program_without_manifest_takes_all_from_the_config(exported: Path, vi
     for suffix in (".json", ".pdiparams"):
         (tmp_path / f"x{suffix}").write_bytes((exported / f"inference/Tiny{suffix}").read_bytes())
     cfg = schema.load(exported / "tiny.yaml").root
-    opened = open_exported(tmp_path / "x.json", None, cfg)
+    opened = open_exported(tmp_path / "x.json", None, cfg, EngineOptions(onednn=False))
     assert opened.score_kind == ("probabilities" if exported.name.startswith("pptimesformer") else "logits")
-    done = list(predict.Predictor(opened, EngineOptions(onednn=False)).predict([videos / "2.mp4"], top_k=5))
+    done = list(predict.Predictor(opened).predict([videos / "2.mp4"], top_k=5))
     np.testing.assert_allclose(done[0].scores, np.sort(chances(exported)[2])[::-1], atol=1e-4)
 
 

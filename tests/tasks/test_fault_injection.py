@@ -18,6 +18,7 @@ from tiny import TINY
 from paddlevideo.tasks import schema, train
 from paddlevideo.tasks import test as testing
 from paddlevideo.tasks.evaluate import Evaluation
+from paddlevideo.tasks.saving import Saver
 from paddlevideo.tasks.start import TrainOptions
 from paddlevideo.tasks.test import ResultOptions
 from paddlevideo.tasks.unreadable import listing
@@ -140,7 +141,7 @@ def test_a_run_that_is_cut_short_keeps_its_list_and_a_resumed_one_counts_each_sa
     assert f"{len(first)} of 200 train samples unreadable so far; " in (output / "run.log").read_text()
 
     with monkeypatch.context() as patch:
-        patch.setattr(train.Trainer, "_leave_if_asked", lambda self, stop: stop_at(self, 16))
+        patch.setattr(Saver, "after_step", lambda self, iteration, steps: stop_at(self, 16))
         with pytest.raises(RuntimeError):
             run(path, overrides)
     assert len(list(output.glob("*_step_000016.pdparams"))) == 1
@@ -149,8 +150,8 @@ def test_a_run_that_is_cut_short_keeps_its_list_and_a_resumed_one_counts_each_sa
     assert_listed(listing(output, "train"), clips)
 
 
-def stop_at(trainer: train.Trainer, step: int) -> None:
-    if trainer.state.step == step:
+def stop_at(saver: Saver, step: int) -> None:
+    if saver.state.step == step:
         raise RuntimeError("the lights went out")
 
 
@@ -160,7 +161,7 @@ def test_what_is_remembered_after_a_resume_is_the_part_before_it(
     """One epoch, stopped in the middle: its second part alone would count only what it meets itself."""
     path, overrides = config("all", "substitute")
     with monkeypatch.context() as patch:
-        patch.setattr(train.Trainer, "_leave_if_asked", lambda self, stop: stop_at(self, 12))
+        patch.setattr(Saver, "after_step", lambda self, iteration, steps: stop_at(self, 12))
         with pytest.raises(RuntimeError):
             run(path, overrides)
     before = set(listing(tmp_path / "output", "train").read_text().splitlines())

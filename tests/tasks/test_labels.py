@@ -19,6 +19,14 @@ def test_both_spellings(text: str, tmp_path: Path) -> None:
     assert read_labels(str(path), 3) == ["a b", "c", "d"]
 
 
+def test_names_in_the_config_itself() -> None:
+    assert read_labels(["a b", "c"], 2) == ["a b", "c"]
+    with pytest.raises(UserError, match="the names given as labels: no name for class 2, but the model has 3"):
+        read_labels(["a b", "c"], 3)
+    with pytest.raises(UserError, match="the names given as labels: 'a' is the name of two classes"):
+        read_labels(["a", "b", "a"], 3)
+
+
 def test_without_a_file_the_ids_are_the_names() -> None:
     assert read_labels(None, 3) == ["0", "1", "2"]
 

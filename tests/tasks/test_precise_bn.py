@@ -241,7 +241,7 @@ seed.seed_model(0)
 net = run.build_model(cfg)
 PreciseBN(cfg, 1234).after(0, net, Precision(False, None), StopRequest())
 np.savez(f"{sys.argv[2]}/own_{dist.rank()}", **{k: v.numpy() for k, v in net.state_dict().items()})
-dist.average_batch_norm(net)
+dist.average_batch_norm(net.state_dict())
 np.savez(f"{sys.argv[2]}/joined_{dist.rank()}", **{k: v.numpy() for k, v in net.state_dict().items()})
 """
 

@@ -12,7 +12,7 @@ from paddlevideo.modeling.backbones.vision_transformer import VisionTransformer
 from paddlevideo.modeling.layers.attention import Attention
 from paddlevideo.tasks import flops, schema
 from paddlevideo.tasks.benchmark.bare import BareResNet
-from paddlevideo.tasks.summary import summarize
+from paddlevideo.tasks.summary import summarize, summarize_rates
 from paddlevideo.utils import environment
 from paddlevideo.utils.errors import UserError
 
@@ -113,3 +113,31 @@ def test_summary_of_other_frames(tiny: Path) -> None:
     assert lines[-2].replace(",", "").split() == ["total", "1552", str(adds)]
     with pytest.raises(UserError, match=r"shape \[6, 3, 16, 16\]: 6 frames .* num_seg=4"):
         list(summarize(cfg, None, 6, macs=False))
+
+
+def test_rates_of_the_parameters(tiny: Path) -> None:
+    cfg = schema.load(tiny, ["OPTIMIZER.groups=[{match: '*.1.*', lr_mult: 2.0, weight_decay: 0.01}]"]).root
+    header, *lines = summarize_rates(cfg)
+    assert header.split() == ["parameter", "rate", "decay"]
+    assert [line.split() for line in lines[:8]] == [
+        ["backbone.blocks.0.conv._conv.weight", "x1", "0.0001"],
+        ["backbone.blocks.0.conv._batch_norm.weight", "x1", "0"],
+        ["backbone.blocks.0.conv._batch_norm.bias", "x1", "0"],
+        ["backbone.blocks.1.conv._conv.weight", "x2", "0.01"],
+        ["backbone.blocks.1.conv._batch_norm.weight", "x2", "0.01"],
+        ["backbone.blocks.1.conv._batch_norm.bias", "x2", "0.01"],
+        ["head.fc.weight", "x5", "0.0001"],
+        ["head.fc.bias", "x10", "0"],
+    ]
+    assert lines[8:] == [
+        "backbone.blocks.0.conv._conv.weight: rate x1, decay 0.0001",
+        "2 parameters: rate x1, decay 0",
+        "3 parameters: rate x2, decay 0.01",
+        "head.fc.weight: rate x5, decay 0.0001",
+        "head.fc.bias: rate x10, decay 0",
+    ]
+
+
+def test_rates_need_an_optimizer(tiny: Path) -> None:
+    with pytest.raises(UserError, match="OPTIMIZER is missing"):
+        list(summarize_rates(schema.load(tiny, ["OPTIMIZER=null"]).root))

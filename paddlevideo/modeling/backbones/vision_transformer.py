@@ -176,6 +176,7 @@ class VisionTransformer(nn.Layer):
         self.num_seg = num_seg
         self.attention_type = attention_type
         self.recompute = recompute
+        self.num_layers = depth
 
         def embedding(length: int, attr: paddle.ParamAttr) -> Tensor:
             return self.create_parameter([1, length, embed_dim], attr=attr)
@@ -257,6 +258,13 @@ class VisionTransformer(nn.Layer):
             raise ValueError(
                 f"frames of {shape[4]}x{shape[3]} pixels do not divide into the model's patches of {self.patch_size}"
             )
+
+    def layer_of(self, name: str) -> int:
+        """How deep the parameter `name` lies: 0 the embeddings, 1 .. num_layers the blocks, then the last norm."""
+        first, *rest = name.split(".")
+        if first == "blocks":
+            return int(rest[0]) + 1
+        return self.num_layers + 1 if first == "norm" else 0
 
     def adapt_embeddings(self, state: State) -> tuple[State, list[str]]:
         """Weights for another grid or another number of frames, made to fit. Returns them and lines for the log.

@@ -15,9 +15,11 @@ class Recognizer(nn.Layer):
     Attributes:
         score_kind: what `scores` gives: "logits", or "probabilities" (views averaged after their softmax or sigmoid).
         multi_label: whether a video has any number of labels: probabilities by sigmoid instead of softmax.
+        layout: order of the axes of one clip, "tchw", "thwc" or "cthw".
     """
 
     score_kind: Literal["logits", "probabilities"] = "logits"
+    layout: str
 
     def __init__(self, backbone: nn.Layer, head: nn.Layer) -> None:
         super().__init__()
@@ -43,6 +45,14 @@ class Recognizer(nn.Layer):
     def forward(self, batch: Mapping[str, Tensor]) -> Tensor:
         """A batch with "imgs" (see `inputs`) -> logits [N, K] for the loss. The batch is left as it is."""
         raise NotImplementedError
+
+    def with_feature(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """A batch, one view a video -> what `forward` gives, and the mean of the backbone's features [N, C]."""
+        raise NotImplementedError
+
+    def logits(self, outputs: Tensor) -> Tensor:
+        """What `forward` gives -> the logits [N, K] of the model that is trained: here the same."""
+        return outputs
 
     def scores(self, imgs: Tensor) -> Tensor:
         """Frames -> scores [N, K] averaged over the views of each video; `score_kind` tells what they are."""

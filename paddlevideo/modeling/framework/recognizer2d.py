@@ -39,6 +39,7 @@ class Recognizer2D(Recognizer):
             raise ValueError(f"{type(backbone).__name__} takes whole clips; use framework: RecognizerTransformer")
         if backbone.data_format != head.data_format:
             raise ValueError(f"data_format is {backbone.data_format} in the backbone, {head.data_format} in the head")
+        self.layout = "tchw" if backbone.data_format == "NCHW" else "thwc"
         test = (runtime_cfg or RuntimeConfig()).test
         self.view_frames = test.num_seg or backbone.num_seg
         if test.avg_type == "prob":
@@ -49,6 +50,12 @@ class Recognizer2D(Recognizer):
     def forward(self, batch: Mapping[str, Tensor]) -> Tensor:
         """batch["imgs"] [N, S, 3, H, W] (NHWC: [N, S, H, W, 3]) -> logits [N, K]."""
         return self._logits(self.inputs(batch))
+
+    def with_feature(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """batch["imgs"] as for `forward` -> logits [N, K], and the features averaged over place and time [N, C]."""
+        features, num_frames = self._features(self.inputs(batch))
+        mean = self.head.pool(features).reshape([-1, num_frames, self.head.in_channels]).mean(axis=1)  # [N, C]
+        return self.head(features, num_frames), mean
 
     def scores(self, imgs: Tensor) -> Tensor:
         """[N, S, 3, H, W] (NHWC: [N, S, H, W, 3]) -> logits or probabilities [N, K], averaged over the V views."""
@@ -61,8 +68,12 @@ class Recognizer2D(Recognizer):
         return chances.reshape([-1, num_frames // t, self.head.num_classes]).mean(axis=1)
 
     def _logits(self, imgs: Tensor) -> Tensor:
+        return self.head(*self._features(imgs))
+
+    def _features(self, imgs: Tensor) -> tuple[Tensor, int]:
+        """The backbone's output, and how many of its frames a video has."""
         frames = imgs.reshape([-1, *imgs.shape[2:]])  # [N*S, 3, H, W]
-        return self.head(self.backbone(frames), imgs.shape[1] // self.backbone.frame_stride)
+        return self.backbone(frames), imgs.shape[1] // self.backbone.frame_stride
 
     def check_frames(self, shape: Sequence[int], views: int | None = None) -> None:
         """Raises ValueError unless `shape` is [N, S, 3, H, W] (NHWC: [N, S, H, W, 3]) and a view holds whole clips."""

@@ -27,6 +27,8 @@ class RecognizerTransformer(Recognizer):
         ValueError: when backbone and head disagree on the channels, or the backbone takes single frames.
     """
 
+    layout = "cthw"
+
     def __init__(
         self,
         backbone: Annotated[nn.Layer, BACKBONES],
@@ -46,6 +48,11 @@ class RecognizerTransformer(Recognizer):
     def forward(self, batch: Mapping[str, Tensor]) -> Tensor:
         """batch["imgs"] [N, 3, T, H, W], one view a video -> logits [N, K]."""
         return self.head(self.backbone(self.inputs(batch)))
+
+    def with_feature(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """batch["imgs"] as for `forward` -> logits [N, K], and the class tokens [N, D]."""
+        features = self.backbone(self.inputs(batch))
+        return self.head(features), features
 
     def scores(self, imgs: Tensor) -> Tensor:
         """[N, 3, V*T, H, W] -> logits or probabilities [N, K], the mean over the V views; see `score_kind`."""

@@ -24,6 +24,7 @@ from paddlevideo.tasks.benchmark.bare import bare
 from paddlevideo.tasks.benchmark.memory import Usage, usage
 from paddlevideo.tasks.benchmark.turns import in_turn
 from paddlevideo.tasks.models import Catalogue, View
+from paddlevideo.tasks.run import build_tested, tested_spec
 from paddlevideo.tasks.schema import RootSection
 
 
@@ -37,12 +38,12 @@ class Subject:
     view: View
 
     def ours(self) -> Any:
-        """The model, with random weights."""
-        return self.resolved.root.MODEL.build()
+        """The model, of a distillation the student, with random weights."""
+        return build_tested(self.resolved.root)
 
     def bare(self) -> nn.Layer | None:
         """Its counterpart in plain layers, where there is one."""
-        return bare(self.resolved.data["MODEL"], self.view.frames, self.view.size)
+        return bare(tested_spec(self.resolved.root).plain(), self.view.frames, self.view.size)
 
     def unshifted(self) -> Any:
         """The model without its temporal shifts; None where it has none."""
@@ -96,7 +97,7 @@ def subjects(wanted: Sequence[str], overrides: list[str], folder: Path) -> list[
     for path in configs.find(folder) if list(wanted) == ["all"] else wanted:
         resolved = schema.load(path, overrides)
         view = catalogue.view(resolved)
-        network = configs.network({**resolved.data["MODEL"], "head": {}})
+        network = configs.network({**tested_spec(resolved.root).plain(), "head": {}})
         key = json.dumps([network, view.shape])
         if list(wanted) != ["all"] or key not in seen:
             found.append(Subject(str(path), overrides, resolved, view))
@@ -121,7 +122,7 @@ def measure(subject: Subject, batches: Sequence[int], rounds: int, with_memory: 
         used = {side: usage(subject.path, subject.overrides, batch, side) for side in calls} if with_memory else {}
         yield Result(
             config=subject.path,
-            model=models.model_name(subject.resolved.data["MODEL"]),
+            model=models.model_name(tested_spec(subject.resolved.root).plain()),
             frames=subject.view.frames,
             size=subject.view.size,
             batch=batch,

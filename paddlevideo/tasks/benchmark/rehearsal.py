@@ -23,7 +23,8 @@ from paddlevideo.loader.clip import Clip
 from paddlevideo.loader.dataloader import ClipLoader
 from paddlevideo.loader.pipelines.decode import FrameDecoder
 from paddlevideo.tasks import run, schema
-from paddlevideo.tasks.meter import Clock
+from paddlevideo.tasks.clock import Clock
+from paddlevideo.tasks.meter import Meter
 from paddlevideo.tasks.schema import RootSection
 from paddlevideo.tasks.start import TrainOptions
 from paddlevideo.tasks.train import Trainer
@@ -152,7 +153,7 @@ class Rehearsal:
         """Every batch once, as the first epoch of a run; ends when the device has done."""
         trainer = self.trainer
         trainer.state.step = 0
-        trainer.clock = Clock(self.steps, 0)
+        trainer.meter, trainer.clock = Meter(), Clock(self.steps)
         with unseen():
             trainer.train_epoch(0, StopRequest())
         wait(trainer.net)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -78,12 +79,17 @@ def _fits(cfg: RootSection, model: Any) -> Iterator[Finding]:
 
 def _weights(cfg: RootSection, model: Any, weights: str | None) -> Iterator[Finding]:
     """The files that the weights come from, loaded as training and testing load them."""
-    pretrained = getattr(model.backbone, "pretrained", None)
-    if pretrained and not Path(pretrained).is_file():
-        fix = "docs/weights.md says where from and how to convert; -o MODEL.backbone.pretrained=null trains without"
-        yield error("MODEL.backbone.pretrained", f"{pretrained}: no such file", fix)
-    elif pretrained:
-        yield _loaded("MODEL.backbone.pretrained", lambda: run.load_pretrained(model), pretrained)
+    for start in run.starts(model):
+        if start.file is None:
+            if not weights:
+                yield error(start.name, "is missing: a frozen model needs its weights", f"-o {start.name}=FILE")
+        elif not Path(start.file).is_file():
+            fix = f"docs/weights.md says where from and how to convert; -o {start.name}=null trains without"
+            if start.key == "weights":
+                fix = f"train it first (docs/distill.md), or -o {start.name}=ANOTHER_FILE"
+            yield error(start.name, f"{start.file}: no such file", fix)
+        else:
+            yield _loaded(start.name, partial(run.load_start, start), start.file)
     if weights:
         yield _loaded("--weights", lambda: run.load_weights(model, weights, new_head=True), weights)
 
@@ -104,8 +110,10 @@ def _labels(cfg: RootSection) -> Iterator[Finding]:
             fix = "name a file of one class a line"
             yield note("DATASET.labels", "none, so results show class ids, not names", fix)
         else:
-            source = cfg.DATASET.labels or "the class folders"
-            yield ok("DATASET.labels", f"{source}: {classes} names, as MODEL.head.num_classes says")
+            labels = cfg.DATASET.labels
+            source = labels if isinstance(labels, str) else "the config" if labels else "the class folders"
+            key = f"{run.tested_spec(cfg).path}.head.num_classes"
+            yield ok("DATASET.labels", f"{source}: {classes} names, as {key} says")
     except UserError as faulty:
         yield error("DATASET.labels", str(faulty), "one line for each class: `id name`, ids from 0, or the name alone")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from paddlevideo.tasks import run
 from paddlevideo.tasks.doctor import (
     config_checks,
     decode_checks,
@@ -56,7 +57,7 @@ def examine(
     for split in splits:
         present, found = file_checks.check(split)
         held.append((split, present))
-        found += label_checks.check(split, names)
+        found += label_checks.check(split, names, run.places(cfg))
         found += _inside(split, present, depth)
         yield f"data of {split.name}: {split.dataset.file_path}", found
     found = list(leakage.check(held, depth.workers))

@@ -13,15 +13,15 @@ from paddlevideo.tasks.doctor.splits import Entry, SplitList
 UNEVEN = 10  # times as many samples in the largest class as in the smallest, from where a class may be forgotten
 
 
-def check(split: SplitList, names: Sequence[str]) -> Iterator[Finding]:
-    """Everything about the labels of one list. `names` of the model's classes."""
+def check(split: SplitList, names: Sequence[str], places: Sequence[str] = ("MODEL",)) -> Iterator[Finding]:
+    """Everything about the labels of one list. `names` of the model's classes; `places` of models in the config."""
     counts = Counter(label for entry in split.entries for label in entry.labels)
     if not counts:
         yield error(split.where, f"none of its {len(split.entries)} samples has a label", "write labels into the list")
         return
-    yield from in_range(split, counts, len(names))
+    yield from in_range(split, counts, len(names), places)
     if "train" in split.names:
-        yield from without_samples(split, counts, names)
+        yield from without_samples(split, counts, names, places)
         yield from balance(split, counts, names)
     elif len(counts) < len(names):
         said = f"has samples of {len(counts)} of the {len(names)} classes"
@@ -29,7 +29,7 @@ def check(split: SplitList, names: Sequence[str]) -> Iterator[Finding]:
     yield from twice(split)
 
 
-def in_range(split: SplitList, counts: Counter[int], classes: int) -> Iterator[Finding]:
+def in_range(split: SplitList, counts: Counter[int], classes: int, places: Sequence[str]) -> Iterator[Finding]:
     """Labels that the model has no class for, and the commonest reason."""
     outside = [entry for entry in split.entries if any(label >= classes for label in entry.labels)]
     if not outside:
@@ -40,10 +40,12 @@ def in_range(split: SplitList, counts: Counter[int], classes: int) -> Iterator[F
         return
     first = [f"label {max(entry.labels)} in line {entry.line}" for entry in outside]
     what = f"{len(outside)} of {len(split.entries)} labels are outside 0..{classes - 1}: {named(first)}"
-    yield error(split.where, what, f"correct them, or -o MODEL.head.num_classes={max(counts) + 1}")
+    yield error(split.where, what, f"correct them, or {_classes(places, max(counts) + 1)}")
 
 
-def without_samples(split: SplitList, counts: Counter[int], names: Sequence[str]) -> Iterator[Finding]:
+def without_samples(
+    split: SplitList, counts: Counter[int], names: Sequence[str], places: Sequence[str]
+) -> Iterator[Finding]:
     """Classes of the model that no sample has."""
     empty = [label for label in range(len(names)) if not counts[label]]
     if not empty or (min(counts) == 1 and max(counts) == len(names)):
@@ -51,11 +53,16 @@ def without_samples(split: SplitList, counts: Counter[int], names: Sequence[str]
     used = max(counts) + 1
     if empty == list(range(used, len(names))):
         what = f"labels run from 0 to {used - 1}, but the model has {len(names)} classes"
-        yield warning(split.where, what, f"-o MODEL.head.num_classes={used}, if there are no more")
+        yield warning(split.where, what, f"{_classes(places, used)}, if there are no more")
         return
     said = named([_class(label, names) for label in empty])
     fix = "see whether the list is whole, and whether its labels and num_classes belong together"
     yield warning(split.where, f"{len(empty)} of {len(names)} classes have no sample: {said}", fix)
+
+
+def _classes(places: Sequence[str], count: int) -> str:
+    """The override that gives every model `count` classes."""
+    return f"-o {' '.join(f'{place}.head.num_classes={count}' for place in places)}"
 
 
 def balance(split: SplitList, counts: Counter[int], names: Sequence[str]) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from paddlevideo.loader.pipelines.decode import FrameDecoder
 from paddlevideo.loader.pipelines.pipeline import Pipeline
 from paddlevideo.tasks.doctor.config_checks import SPLITS
 from paddlevideo.tasks.doctor.finding import Finding, Level, error, note
-from paddlevideo.tasks.run import multi_label
+from paddlevideo.tasks.run import multi_label, tested_spec
 from paddlevideo.tasks.schema import RootSection
 from paddlevideo.utils.errors import UserError
 
@@ -110,7 +110,8 @@ def open_splits(cfg: RootSection) -> tuple[list[SplitList], list[Finding]]:
             found.append(error(f"DATASET.{split}", text, "correct the list or its path; docs/data.md has the formats"))
             continue
         if dataset.multi_label and not multi_label(cfg):
-            fix = "MODEL.head.loss_cfg: {name: BinaryCrossEntropyLoss} and METRIC: {name: MultiLabelMetric}"
+            key = f"{tested_spec(cfg).path}.head.loss_cfg"
+            fix = f"{key}: {{name: BinaryCrossEntropyLoss}} and METRIC: {{name: MultiLabelMetric}}"
             found.append(error(f"DATASET.{split}", "multi_label: True, but the model has one label a video", fix))
         pipeline = getattr(cfg.PIPELINE, split)
         opened.append(

@@ -33,8 +33,11 @@ def check(cfg: RootSection, model: Any) -> Iterator[Finding]:
 
 
 def checkpoints(cfg: RootSection) -> int:
-    """How many a whole run keeps: one at each interval, one after the last epoch, the best, one being written."""
-    return len({*range(0, cfg.epochs, cfg.save_interval), cfg.epochs - 1}) + 2
+    """How many a whole run keeps: after epochs, inside an epoch, the best, one being written."""
+    every = cfg.saves
+    after = len({*(range(0, cfg.epochs, every.epochs) if every.epochs else ()), cfg.epochs - 1})
+    inside = 2 if every.iterations or every.minutes else 0
+    return min(after, cfg.keep_checkpoints or after) + inside + 2
 
 
 def writable(where: str, folder: Path) -> Iterator[Finding]:
@@ -51,7 +54,7 @@ def disk(folder: Path, checkpoint: int, count: int) -> Iterator[Finding]:
     free, need = shutil.disk_usage(existing(folder)).free, checkpoint * count
     said = f"a run keeps {count} checkpoints of {gigabytes(checkpoint)}, {gigabytes(need)} in all"
     if need > free:
-        fix = "-o save_interval=N keeps fewer, output_dir another disk"
+        fix = "-o save_interval=N or keep_checkpoints=N keeps fewer, output_dir another disk"
         level: Level = "error" if checkpoint > free else "warning"
         yield Finding(level, "output_dir", f"{folder}: {said}, but {gigabytes(free)} are free", fix)
     else:

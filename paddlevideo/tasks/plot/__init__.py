@@ -1,0 +1,1 @@
+"""Curves of training runs, from what they wrote. Needs no Paddle."""

@@ -1,0 +1,1 @@
+"""Whether a training repeats: two runs, compared step by step."""
