@@ -101,6 +101,28 @@ def test_a_second_round_is_another_epoch_of_the_same_batches(tiny: Path, tmp_pat
     assert len(recorder.losses) == 6 and ours.trainer.state.step == 3
 
 
+def test_no_step_waits_for_the_device_to_log(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many steps there are between two lines, as many values are fetched from the device."""
+    reads: list[str] = []
+    for name in ("numpy", "item", "tolist", "__float__", "__int__", "__bool__", "__array__"):
+        plain = getattr(paddle.Tensor, name)
+
+        def counted(self: paddle.Tensor, *args: object, plain: Any = plain, name: str = name, **more: object) -> object:
+            reads.append(name)
+            return plain(self, *args, **more)
+
+        monkeypatch.setattr(paddle.Tensor, name, counted)
+    counts = []
+    for steps in (3, 9):
+        folder = tmp_path / str(steps)
+        folder.mkdir()
+        ours = Rehearsal(script(str(tiny), ["log_interval=100"], 2, steps, folder))
+        reads.clear()
+        ours.round()
+        counts.append(len(reads))
+    assert counts[0] == counts[1] > 0
+
+
 def test_the_script_changes_what_a_run_writes_and_reads_only(
     tiny: Path, tmp_path: Path, edited: Callable[[str, str], Path]
 ) -> None:

@@ -63,8 +63,8 @@ def memory(plan: Plan) -> str:
 def parts(plan: Plan) -> str:
     """What is known of the first of these."""
     facts = plan.facts
-    found = {"weights": facts.weights, "gradients": facts.trained, "optimizer": facts.optimizer}
-    found |= {"loader and exchange": int(plan.beside)} if plan.beside else {}
+    found: dict[str, float] = {"weights": facts.weights, "gradients": facts.trained, "optimizer": facts.optimizer}
+    found |= {"loader and exchange": plan.beside} if plan.beside else {}
     return ", ".join(f"{name} {gigabytes(size)}" for name, size in found.items())
 
 
