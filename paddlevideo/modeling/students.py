@@ -19,6 +19,12 @@ def student_of(model: Any) -> Any:
     return model.student if isinstance(model, RecognizerDistillation) else model
 
 
+def trained_state(model: Any) -> dict[str, Any]:
+    """Name -> tensor of all of a model but what is frozen in a distillation."""
+    frozen = tuple(f"{name}." for name in getattr(model, "frozen", ()))
+    return {name: value for name, value in model.state_dict().items() if not name.startswith(frozen)}
+
+
 def student_spec(spec: Spec) -> Spec:
     """MODEL of a config as if the student were its only model; any other MODEL as it is.
 

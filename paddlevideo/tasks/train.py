@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from paddlevideo.config import Resolved
 from paddlevideo.loader.dataloader import Batch, ClipLoader
+from paddlevideo.modeling.students import trained_state
 from paddlevideo.solver.lr import Progress
 from paddlevideo.solver.optimizer import build_optimizer, rates
 from paddlevideo.solver.rates import describe_rates
@@ -312,7 +313,7 @@ class Trainer:
             self.precise_bn.after(epoch, self.net, self.precision, stop)
             stop.leave()  # measured anew after the resume, since the epoch is not ended
             self.clock.extra("precise_bn", watch.lap())
-        dist.average_batch_norm(self.net.state_dict())
+        dist.average_batch_norm(trained_state(self.net))
         if self._validates(epoch) and self.judge is not None:
             self.clock.validation(self.judge.after_epoch(epoch, stop))
         self.unread.keep()
@@ -337,7 +338,7 @@ class Trainer:
         with swa.applied(self.net):
             self.precise_bn.after(epoch, self.net, self.precision, stop)
             stop.leave()
-            dist.average_batch_norm(self.net.state_dict())
+            dist.average_batch_norm(trained_state(self.net))
             figures = self.judge.validate(epoch, stop, "swa").figures if self.judge is not None else {}
             prefix = self.saver.checkpoints.directory / f"{self.cfg.model_name}_swa"
             self.saver.weights(prefix, self.net, figures)

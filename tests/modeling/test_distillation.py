@@ -13,7 +13,7 @@ import yaml
 from paddlevideo import config, yaml_tree
 from paddlevideo.config import ConfigError, Spec
 from paddlevideo.modeling.framework.distillation import RecognizerDistillation
-from paddlevideo.modeling.students import student_arrays, student_of, student_spec
+from paddlevideo.modeling.students import student_arrays, student_of, student_spec, trained_state
 from paddlevideo.modeling.weights import state_arrays
 from paddlevideo.registry import RECOGNIZERS
 from paddlevideo.tasks.precise_bn import measure, measured_layers
@@ -169,6 +169,13 @@ def test_a_frozen_model_does_not_change_by_a_bit(set_mode: Any) -> None:
     after = state_arrays(net)
     changed = {name for name in after if not np.array_equal(before[name], after[name])}
     assert changed == {name for name in after if not name.startswith("Teacher.")}
+
+
+def test_its_statistics_are_not_among_those_that_processes_average() -> None:
+    """The mean of three equal numbers is not always that number."""
+    net = frozen(CE, KL, HINT)
+    assert {name.split(".")[0] for name in trained_state(net)} == {"Student", "losses"}
+    assert set(trained_state(net.student)) == set(net.student.state_dict())
 
 
 def test_a_frozen_model_has_no_dropout_and_the_others_have() -> None:
