@@ -184,11 +184,11 @@ def build_loader(cfg: RootSection, split: Split, seed: int, clean: bool = False)
         raise UserError(f"{spec.where}: DATASET.{split}: {error}") from None
 
 
-def places(cfg: RootSection) -> list[str]:
-    """Where the models stand in the config: "MODEL", or of a distillation "MODEL.models.0.Teacher" and so on."""
+def model_specs(cfg: RootSection) -> list[Spec]:
+    """The models of the config: MODEL, or of a distillation each of MODEL.models, at paths like MODEL.models.0.Teacher."""
     if cfg.MODEL.target is not RecognizerDistillation:
-        return [cfg.MODEL.path]
-    return [section.path for one in cfg.MODEL.arguments["models"] for section in one.values()]
+        return [cfg.MODEL]
+    return [section for one in cfg.MODEL.arguments["models"] for section in one.values()]
 
 
 def num_classes(cfg: RootSection) -> int:

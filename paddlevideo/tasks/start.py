@@ -29,6 +29,7 @@ class TrainOptions:
     Attributes:
         validate: evaluate on the valid split while training; without it no best model is kept.
         weights: a checkpoint to fine-tune from (model only).
+        initial: keep the initial weights, whatever files the config names; for what is measured on noise.
         resume: "auto", or the prefix of a checkpoint, to continue from.
         scale_lr: scale the learning rates from the batch they are for to that of the run.
         max_iters: stop every epoch and validation after so many batches, for a trial run.
@@ -43,6 +44,7 @@ class TrainOptions:
     amp_level: str | None = None
     amp_dtype: str | None = None
     scale_lr: bool = False
+    initial: bool = False
 
 
 def start_state(
@@ -92,7 +94,7 @@ def start_state(
     if options.weights:
         logger.info(f"Finetune from checkpoint: {options.weights}")
         load_weights(parts.model, options.weights, new_head=True)
-    else:
+    elif not options.initial:
         load_pretrained(parts.model)
     return TrainState(seed=options.seed)
 

@@ -18,7 +18,10 @@ from paddlevideo.modeling import weights
 from paddlevideo.modeling.students import student_arrays
 from paddlevideo.tasks import export, flops, likely, models, run, schema, summary, train
 from paddlevideo.tasks import test as testing
+from paddlevideo.tasks.benchmark import train as loops
+from paddlevideo.tasks.benchmark.rehearsal import Rehearsal, script
 from paddlevideo.tasks.doctor import config_checks
+from paddlevideo.tasks.plan import advice
 from paddlevideo.tasks.start import TrainOptions
 from paddlevideo.utils import log
 from paddlevideo.utils.environment import python_environment
@@ -299,3 +302,22 @@ def test_the_doctor_looks_at_every_models_file(distill: Path, tmp_path: Path) ->
     resnet = ["MODEL.models.1.Student.backbone={name: ResNetTSM, depth: 18, num_seg: 4, pretrained: none.pdparams}"]
     found = findings(distill, *resnet, "MODEL.models.1.Student.head.in_channels=512")
     assert found == {TEACHER_FILE: "ok", "MODEL.models.1.Student.backbone.pretrained": "error"}
+
+
+def test_what_is_measured_on_noise_needs_no_files(distill: Path, tmp_path: Path) -> None:
+    resnet = ["MODEL.models.1.Student.backbone={name: ResNetTSM, depth: 18, num_seg: 4, pretrained: none.pdparams}"]
+    missing = [f"{TEACHER_FILE}=nowhere.pdparams", *resnet, "MODEL.models.1.Student.head.in_channels=512"]
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    play = script(str(distill), [*missing, "MODEL.loss.Train.2.loss_weight=0.0"], 2, 2, scratch)
+    ours, bare = Rehearsal(play), loops.Bare(play)
+    ours.round()
+    loops.follow(bare, play)
+    assert loops.same_weights(ours.trainer.net, bare.net)
+    cfg = schema.load(distill, missing).root
+    assert list(advice.missing_weights(cfg)) == [
+        f"{TEACHER_FILE}: nowhere.pdparams is not there; training needs it, or =null",
+        "MODEL.models.1.Student.backbone.pretrained: none.pdparams is not there; training needs it, or =null",
+    ]
+    large = schema.load(ROOT / "configs/recognition/distillation/pptimesformer_k400_videos_distill.yaml").root
+    assert next(advice.savings(large)).startswith("-o MODEL.models.1.Student.backbone.recompute=True,")

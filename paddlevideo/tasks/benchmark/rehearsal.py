@@ -104,7 +104,6 @@ def script(
         "output_dir": str(folder),
         "log_dir": None,
         "resume_epoch": 0,
-        **_without_weights(resolved.data["MODEL"]),
         **_slow_rates(resolved.data.get("OPTIMIZER"), batch),
     }
     changed = [f"{key}={json.dumps(value)}" for key, value in changes.items()]
@@ -115,11 +114,7 @@ def script(
     loader = ClipLoader(spec.build(), pipeline, batch_size=batch, drop_last=True, mix=resolved.root.MIX)
     made = [each for each, _ in zip(loader.epoch(0), range(min(steps, DISTINCT)))]
     batches = [made[i % len(made)] for i in range(steps)]
-    return Script(resolved, batches, TrainOptions(scale_lr=True, max_iters=steps, **options))
-
-
-def _without_weights(network: dict[str, Any]) -> dict[str, Any]:
-    return {"MODEL.backbone.pretrained": None} if network["backbone"].get("pretrained") else {}
+    return Script(resolved, batches, TrainOptions(scale_lr=True, initial=True, max_iters=steps, **options))
 
 
 def _slow_rates(section: dict[str, Any] | None, batch: int) -> dict[str, Any]:

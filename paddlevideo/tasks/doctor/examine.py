@@ -57,7 +57,7 @@ def examine(
     for split in splits:
         present, found = file_checks.check(split)
         held.append((split, present))
-        found += label_checks.check(split, names, run.places(cfg))
+        found += label_checks.check(split, names, [spec.path for spec in run.model_specs(cfg)])
         found += _inside(split, present, depth)
         yield f"data of {split.name}: {split.dataset.file_path}", found
     found = list(leakage.check(held, depth.workers))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from paddlevideo.config import Spec, parameters
+from paddlevideo.tasks import run
 from paddlevideo.tasks.doctor.finding import gigabytes
 from paddlevideo.tasks.plan.batches import Choice
 from paddlevideo.tasks.plan.costs import Times
@@ -31,10 +32,10 @@ def too_small(config: str, cfg: RootSection, batch: int, need: float, budget: fl
 
 def savings(cfg: RootSection) -> Iterator[str]:
     """What makes a clip take less memory."""
-    backbone: Spec = cfg.MODEL.arguments["backbone"]
+    backbone: Spec = run.tested_spec(cfg).arguments["backbone"]
     taken: dict[str, Any] = parameters(backbone.target)
     if "recompute" in taken and not backbone.arguments.get("recompute", False):
-        yield "-o MODEL.backbone.recompute=True, which computes the forward pass twice"
+        yield f"-o {backbone.path}.recompute=True, which computes the forward pass twice"
     frames = backbone.arguments.get("num_seg", taken["num_seg"][1] if "num_seg" in taken else None)
     if isinstance(frames, int) and frames > 2:
         yield f"fewer frames (-o num_seg={frames // 2})"
@@ -66,10 +67,18 @@ def remarks(
                 "OPTIMIZER.learning_rate counts batches, and an epoch has "
                 f"{times.batches} of them instead of {written}: adapt its numbers, or set iter_step: False"
             )
-    pretrained = cfg.MODEL.arguments["backbone"].arguments.get("pretrained")
-    if pretrained and not Path(pretrained).is_file():
-        yield f"MODEL.backbone.pretrained: {pretrained} is not there; training needs it, or =null"
+    yield from missing_weights(cfg)
     if choice.processes > 1:
         yield "measured on one process: the exchange of gradients comes on top"
     if gpu:
         yield "plans for GPUs have not been tried on one yet"
+
+
+def missing_weights(cfg: RootSection) -> Iterator[str]:
+    """The files that models start from and that are not there; nothing here needs them."""
+    for spec in run.model_specs(cfg):
+        backbone = spec.arguments["backbone"]
+        whole, own = spec.arguments.get("weights"), backbone.arguments.get("pretrained")
+        key, file = (f"{spec.path}.weights", whole) if whole else (f"{backbone.path}.pretrained", own)
+        if file and not Path(file).is_file():
+            yield f"{key}: {file} is not there; training needs it, or =null"
