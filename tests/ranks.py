@@ -57,7 +57,12 @@ def launched(ranks: int, logs: Path, *command: str) -> list[str]:
 
 def main(ranks: int, logs: Path, *arguments: str) -> str:
     """main.py in `ranks` processes. Returns what rank 0 printed."""
-    done = finished(launched(ranks, logs, str(ROOT / "main.py"), *arguments))
+    return program(ranks, logs, ROOT / "main.py", *arguments)
+
+
+def program(ranks: int, logs: Path, script: Path, *arguments: str) -> str:
+    """A script in `ranks` processes. Returns what rank 0 printed."""
+    done = finished(launched(ranks, logs, str(script), *arguments))
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

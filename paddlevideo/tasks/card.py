@@ -19,10 +19,9 @@ import paddle
 from paddlevideo import __version__
 from paddlevideo.config import Resolved
 from paddlevideo.loader.dataset import ListDataset
-from paddlevideo.modeling import weights
 from paddlevideo.tasks.labels import class_names
 from paddlevideo.tasks.run import num_classes
-from paddlevideo.tasks.schema import RootSection, read_card
+from paddlevideo.tasks.schema import RootSection, read_card_if_any
 from paddlevideo.utils.errors import UserError
 
 
@@ -66,10 +65,10 @@ SHOWN = 10
 
 def config_differences(path: Path, config: Mapping[str, Any]) -> list[str]:
     """Where the config of a weight file and this one differ, ten lines at most; none where the file has no card."""
-    text = weights.read_card(path)
-    if text is None:
+    card = read_card_if_any(path)
+    if card is None:
         return []
-    before = read_card(path)["config"]
+    before = card["config"]
     lines = [line for line in differences(before, _names_apart(config, before)) if not line.startswith(ELSEWHERE)]
     return [*lines[:SHOWN], f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else lines
 

@@ -18,6 +18,7 @@ from paddle import nn
 from paddlevideo.modeling import weights
 from paddlevideo.solver.averaging import Average
 from paddlevideo.utils import compat, dist, files
+from paddlevideo.utils.checksum import array_crc
 from paddlevideo.utils.errors import UserError
 from paddlevideo.utils.log import logger
 
@@ -191,7 +192,7 @@ def checksum(tree: Any, crc: int = 0) -> int:
             crc = checksum(item, crc)
         return crc
     if isinstance(tree, np.ndarray):
-        return zlib.crc32(np.ascontiguousarray(tree).tobytes(), zlib.crc32(f"{tree.dtype}{tree.shape}".encode(), crc))
+        return array_crc(tree, crc)
     return zlib.crc32(repr(tree).encode(), crc)
 
 

@@ -68,8 +68,8 @@ class FiniteWatch:
         """Whether a step is to be left out; if so, says which clips it was of. Otherwise remembers what `settle` asks.
 
         Args:
-            values: its scores, losses and the norm of its gradients. All of them, for one alone may hide it: ReLU makes
-                0 of what is no number, and Paddle's cross-entropy on the CPU ln K.
+            values: its scores and losses. Both, and the norm too, for one alone may hide it: ReLU makes 0 of what is no
+                number, and Paddle's cross-entropy on the CPU ln K.
             norm: of the gradients, which are the same on all ranks, so that all skip the same steps; None: loss scaling
                 looks after them.
             where: which step, in words.
@@ -78,7 +78,8 @@ class FiniteWatch:
             DivergedError: too many were left out in a row.
         """
         if not self.skipping or norm is None:
-            self._noted.append(_Noted(paddle.stack([paddle.isfinite(value).all() for value in values]), where, files))
+            judged = values if norm is None else [*values, norm]
+            self._noted.append(_Noted(paddle.stack([paddle.isfinite(value).all() for value in judged]), where, files))
             return False
         if bool(paddle.isfinite(norm)):
             self._in_a_row = 0

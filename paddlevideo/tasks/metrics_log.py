@@ -32,19 +32,14 @@ class MetricsLog:
 
     def add(self, kind: str, **values: Any) -> None:
         """Writes one line: kind, time, then `values`; null for numbers that are not finite, which JSON has not."""
-        if self._file is None:
+        if self._file is None or self._path is None:
             return
         row = {"kind": kind, "time": datetime.datetime.now().isoformat(timespec="seconds"), **values}
         plain = {
             key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in row.items()
         }
         line = json.dumps(plain, ensure_ascii=False, allow_nan=False).encode() + b"\n"
-        try:
-            written = self._file.write(line)
-        except OSError as error:
-            raise UserError(f"{self._path}: cannot be written ({error.strerror})") from None
-        if written != len(line):
-            raise UserError(f"{self._path}: cannot be written (the disk is full)")
+        files.append(self._file, self._path, line)
 
     def rewind(self, iteration: int, epochs: int = 0) -> None:
         """Takes the run back: removes every line whose `iteration` is beyond this one; 0 leaves those that have none.

@@ -18,7 +18,7 @@ from paddle import Tensor, nn
 
 from paddlevideo.tasks.precision import Precision
 from paddlevideo.tasks.run import build_loader
-from paddlevideo.tasks.schema import RootSection
+from paddlevideo.tasks.schema import RootSection, due
 from paddlevideo.tasks.tensors import to_tensors
 from paddlevideo.utils import dist, seed
 from paddlevideo.utils.log import logger
@@ -80,7 +80,7 @@ class PreciseBN:
         """Whether it is wanted after this zero-based epoch: every interval from the first on, and after the last."""
         if self.section is None:
             return False
-        return epoch % self.section.preciseBN_interval == 0 or epoch == self.epochs - 1
+        return due(epoch, self.epochs, self.section.preciseBN_interval)
 
     def after(self, epoch: int, model: nn.Layer, precision: Precision, stop: StopRequest) -> None:
         """Measures the statistics of `model`; a signal ends it after a batch."""

@@ -185,7 +185,7 @@ def build_loader(cfg: RootSection, split: Split, seed: int, clean: bool = False)
 
 
 def model_specs(cfg: RootSection) -> list[Spec]:
-    """The models of the config: MODEL, or of a distillation each of MODEL.models, at paths like MODEL.models.0.Teacher."""
+    """The models of the config: MODEL, or of a distillation those of MODEL.models, whose paths are their own."""
     if cfg.MODEL.target is not RecognizerDistillation:
         return [cfg.MODEL]
     return [section for one in cfg.MODEL.arguments["models"] for section in one.values()]

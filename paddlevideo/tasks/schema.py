@@ -234,9 +234,17 @@ def read_card(path: Path) -> dict[str, Any]:
     Raises:
         UserError: it says nothing: it is of another program, or was converted.
     """
+    card = read_card_if_any(path)
+    if card is None:
+        raise UserError(f"{path}: does not say which config it was trained with; give that with -c")
+    return card
+
+
+def read_card_if_any(path: Path) -> dict[str, Any] | None:
+    """`read_card`; None where the file says nothing."""
     text = weights.read_card(path)
     if text is None:
-        raise UserError(f"{path}: does not say which config it was trained with; give that with -c")
+        return None
     try:
         card = json.loads(text)
     except ValueError as error:
@@ -244,6 +252,14 @@ def read_card(path: Path) -> dict[str, Any]:
     if not isinstance(card, dict) or not isinstance(card.get("config"), dict):
         raise UserError(f"{path}: what it says about itself holds no config; give that with -c")
     return card
+
+
+def due(epoch: int, epochs: int, interval: int | None) -> bool:
+    """Whether what comes after epochs 1, 1 + interval, ... and the last comes after this zero-based one.
+
+    Without an interval it comes after the last alone.
+    """
+    return epoch == epochs - 1 or (interval is not None and epoch % interval == 0)
 
 
 def announce(resolved: Resolved[RootSection], say: Callable[[str], object]) -> None:

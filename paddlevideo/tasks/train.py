@@ -29,7 +29,7 @@ from paddlevideo.tasks.precision import Precision
 from paddlevideo.tasks.record import Record
 from paddlevideo.tasks.run import blank_clip, build_loader, build_model, check_fit, pipeline_of
 from paddlevideo.tasks.saving import Saver, say_how_to_go_on
-from paddlevideo.tasks.schema import RootSection
+from paddlevideo.tasks.schema import RootSection, due
 from paddlevideo.tasks.start import TrainOptions, prepared, settle_place, settle_rates, start_state
 from paddlevideo.tasks.tensors import to_tensors
 from paddlevideo.tasks.unreadable import Unread
@@ -165,8 +165,7 @@ class Trainer:
         return self.state.epoch * self._batches() + self.state.step
 
     def _validates(self, epoch: int) -> bool:
-        due = epoch % self.cfg.val_interval == 0 or epoch == self.cfg.epochs - 1
-        return self.valid is not None and due
+        return self.valid is not None and due(epoch, self.cfg.epochs, self.cfg.val_interval)
 
     def train_epoch(self, epoch: int, stop: StopRequest) -> None:
         """Trains on the batches of one zero-based epoch that are still to come."""
@@ -186,7 +185,7 @@ class Trainer:
                     each.add_time(cost, reader, len(group))
                 for _ in group:
                     self.clock.step(cost / len(group), reader / len(group), first=fresh)
-                fresh = False
+                    fresh = False
                 self.state.waited += reader
                 bar.update(len(group))
                 if self._log_due(self.state.step, len(group)):
@@ -258,7 +257,7 @@ class Trainer:
         judged = None if self.precision.scaler.is_enable() else norm
         where = f"epoch {epoch + 1}, step {self.state.step}"
         files = [file for batch in group for file in batch["files"]]
-        if self.finite.skips([*seen, *([] if judged is None else [judged])], judged, where, files):
+        if self.finite.skips(seen, judged, where, files):
             self.state.skipped += 1
             self.optimizer.clear_grad()
             return [], norm

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 
 from paddlevideo.utils.errors import UserError
@@ -53,6 +54,16 @@ def write_text(path: Path, text: str) -> None:
     """Writes a text file atomically, in UTF-8; what is no UTF-8 in the names of files as \\udcff, which JSON reads."""
     with atomic(path) as scratch:
         scratch.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
+def append(file: FileIO, path: Path, line: bytes) -> None:
+    """Appends a line to an open file, which is with the system on return. Raises UserError naming `path`."""
+    try:
+        written = file.write(line)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror})") from None
+    if written != len(line):
+        raise UserError(f"{path}: cannot be written (the disk is full)")
 
 
 def write_with(path: Path, write: Callable[[str], object]) -> None:

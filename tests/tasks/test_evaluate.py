@@ -2,20 +2,18 @@
 
 import math
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import paddle
 import pytest
+from ranks import main
 
 from paddlevideo.modeling.weights import read_state
 from paddlevideo.tasks import schema, train
 from paddlevideo.tasks import test as testing
 from paddlevideo.tasks.evaluate import cross_entropy
 from paddlevideo.tasks.start import TrainOptions
-from paddlevideo.utils.environment import python_environment
 from paddlevideo.utils.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,26 +77,10 @@ def test_substituting_in_a_test_is_refused(tiny: Path, weights: str) -> None:
         testing.test(schema.load(tiny, ["DATASET.test.on_error=substitute"]), weights)
 
 
-def launch(ranks: int, logs: Path, *command: str) -> str:
-    """Runs main.py in `ranks` CPU processes and returns what rank 0 printed."""
-    start = [sys.executable, "-m", "paddle.distributed.launch", "--nproc_per_node", str(ranks), "--log_dir", str(logs)]
-    done = subprocess.run(
-        [*start, str(ROOT / "main.py"), *command],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-        cwd=ROOT,
-        env=python_environment(),
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 def test_two_processes_give_the_figure_of_one(tiny: Path, weights: str, tmp_path: Path) -> None:
     # 10 clips in batches of 3 on 2 processes: neither the ranks nor the last batches come out even.
     alone = testing.test(schema.load(tiny), weights)
-    log = launch(2, tmp_path / "logs", "--test", "-c", str(tiny), "-w", weights)
+    log = main(2, tmp_path / "logs", "--test", "-c", str(tiny), "-w", weights)
     assert f"[TEST] finished, avg_acc1={alone.figures['top1']}, avg_acc5={alone.figures['top5']}" in log
     assert "[TEST] on 10 of 10 samples" in log
 
@@ -106,7 +88,7 @@ def test_two_processes_give_the_figure_of_one(tiny: Path, weights: str, tmp_path
 def test_two_processes_train_validate_and_save_once(tiny: Path, tmp_path: Path) -> None:
     overrides = ["epochs=1", "DATASET.batch_size=2", "GRADIENT_ACCUMULATION.global_batch_size=8"]
     overrides.append("OPTIMIZER.base_batch_size=4")
-    log = launch(2, tmp_path / "logs", "--validate", "--scale-lr", "-c", str(tiny), "-o", *overrides)
+    log = main(2, tmp_path / "logs", "--validate", "--scale-lr", "-c", str(tiny), "-o", *overrides)
     assert "learning rate scaled by 2: global batch 8, the recipe's is 4" in log
     assert "train: 22 clips, 5 batches of 2 on 2 process(es)" in log
     (found,) = re.findall(r"val loss_avg: \S+ top1_avg: (\S+)", log)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ranks import program
 from tiny import TINY
 
 from paddlevideo.cli.main import parser
@@ -108,16 +109,7 @@ def test_two_ranks_with_unreadable_videos_give_the_figure_of_one(config: Path, t
         (tmp_path / f"{name}.list").write_text("\n".join(lines))
         overrides += [f"DATASET.{name}.file_path={tmp_path}/{name}.list", f"DATASET.{name}.on_error=skip"]
     (tmp_path / "ranks.py").write_text(RANKS)
-    start = [sys.executable, "-m", "paddle.distributed.launch", "--nproc_per_node=2", f"--log_dir={tmp_path}/log"]
-    done = subprocess.run(
-        [*start, str(tmp_path / "ranks.py"), str(config), *overrides],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-        env=python_environment() | {"PYTHONPATH": str(ROOT)},
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    program(2, tmp_path / "log", tmp_path / "ranks.py", str(config), *overrides)
     assert [(tmp_path / f"kinds{rank}").read_text() for rank in (0, 1)] == ["uint8", "uint8"]
     text = (tmp_path / "rank0.log").read_text()
     assert "3 of 22 train samples unreadable; " in text and "4 of 10 valid samples unreadable; " in text

@@ -215,7 +215,7 @@ def test_reading_and_computing(
 
 @pytest.mark.parametrize(("epochs", "interval", "expected"), [(1, 1, 1), (8, 1, 8), (8, 3, 4), (7, 3, 3), (50, 10, 6)])
 def test_how_often(epochs: int, interval: int, expected: int) -> None:
-    assert costs.due(epochs, interval) == expected
+    assert costs.times_due(epochs, interval) == expected
 
 
 def test_times_of_a_run(tiny: Path) -> None:

@@ -1,9 +1,6 @@
 """PRECISEBN: exact statistics on a small net, its cadence, clean batches, and runs that stop, resume or share work."""
 
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +9,7 @@ import numpy as np
 import paddle
 import pytest
 from paddle import nn
+from ranks import program
 
 from paddlevideo.modeling import weights
 from paddlevideo.tasks import precise_bn, schema, train
@@ -249,25 +247,8 @@ np.savez(f"{sys.argv[2]}/joined_{dist.rank()}", **{k: v.numpy() for k, v in net.
 def test_two_ranks_measure_on_different_batches_and_end_with_their_mean(tiny: Path, tmp_path: Path) -> None:
     script = tmp_path / "ranks.py"
     script.write_text(RANKS)
-    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    launch = [
-        sys.executable,
-        "-m",
-        "paddle.distributed.launch",
-        "--nproc_per_node",
-        "2",
-        "--log_dir",
-        f"{tmp_path}/log",
-    ]
-    done = subprocess.run(
-        [*launch, str(script), str(tiny), str(tmp_path), section(count=2), "DATASET.batch_size=2"],
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    options = [section(count=2), "DATASET.batch_size=2"]
+    program(2, tmp_path / "log", script, str(tiny), str(tmp_path), *options)
     own, joined = ([np.load(tmp_path / f"{kind}_{rank}.npz") for rank in (0, 1)] for kind in ("own", "joined"))
     names = [name for name in own[0] if name.endswith("._mean")]
     assert names

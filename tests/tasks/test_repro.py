@@ -11,7 +11,8 @@ from paddlevideo.cli.main import parser
 from paddlevideo.tasks.repro import compare, one_run, record, report
 from paddlevideo.tasks.repro.compare import Comparison
 from paddlevideo.tasks.repro.one_run import Request
-from paddlevideo.tasks.repro.record import About, Difference, Step, checksum, first_difference
+from paddlevideo.tasks.repro.record import About, Difference, Step, first_difference
+from paddlevideo.utils.checksum import array_crc
 from paddlevideo.utils.errors import UserError
 
 # --- checksums and their comparison -----------------------------------------------------------------------------------
@@ -19,11 +20,11 @@ from paddlevideo.utils.errors import UserError
 
 def test_a_checksum_is_of_type_shape_and_bytes() -> None:
     x = np.arange(6, dtype="float32")
-    assert checksum(x) == checksum(x.copy()) == checksum(np.stack([x, x], axis=1)[:, 0])
+    assert array_crc(x) == array_crc(x.copy()) == array_crc(np.stack([x, x], axis=1)[:, 0])
     others = [x.reshape(2, 3), x.astype("float64"), x.view("int32"), x[:5], -x, np.zeros(0, "float32"), np.float32(0)]
-    assert len({checksum(np.asarray(other)) for other in [x, *others]}) == 8
-    assert checksum(np.array([0.0])) != checksum(np.array([-0.0]))
-    assert checksum(np.array([np.nan])) == checksum(np.array([np.nan]))
+    assert len({array_crc(np.asarray(other)) for other in [x, *others]}) == 8
+    assert array_crc(np.array([0.0])) != array_crc(np.array([-0.0]))
+    assert array_crc(np.array([np.nan])) == array_crc(np.array([np.nan]))
 
 
 def steps(*changes: tuple[int, str, str]) -> list[Step]:
@@ -198,7 +199,7 @@ def test_an_array_of_a_step_is_kept(
     sums = record.read(Path(request.out))[1][step].sums
     kept = tmp_path / "kept.npy"
     one_run.work(replace(request, steps=step, keep=(part, name), out=str(kept)))
-    assert checksum(np.load(kept)) == sums[part][name]
+    assert array_crc(np.load(kept)) == sums[part][name]
 
 
 def test_another_seed_differs_before_the_first_step(request_of: Callable[..., Request], tmp_path: Path) -> None:

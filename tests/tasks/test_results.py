@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
+from ranks import main
 
 from paddlevideo.cli.main import parser
 from paddlevideo.tasks import results, schema, train
@@ -182,14 +183,7 @@ def test_two_processes_write_one_file_like_one_process(
 ) -> None:
     one, two = tmp_path / "one.json", tmp_path / "two.json"
     command(capsys, "test", "-c", tiny, "-w", weights, "--out", one)
-    root = Path(__file__).resolve().parents[2]
-    start = ["-m", "paddle.distributed.launch", "--nproc_per_node", "2", "--log_dir", str(tmp_path / "logs")]
-    line = [*start, root / "main.py", "--test", "-c", tiny, "-w", weights, "--out", two]
-    done = subprocess.run(
-        [sys.executable, *map(str, line)], capture_output=True, text=True, timeout=300, check=False, cwd=root,
-        env=python_environment(),
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
+    main(2, tmp_path / "logs", "--test", "-c", str(tiny), "-w", str(weights), "--out", str(two))
     first, second = results.read(one), results.read(two)
     assert (first.files, first.labels.tolist()) == (second.files, second.labels.tolist())
     np.testing.assert_allclose(first.scores, second.scores, rtol=1e-4, atol=1e-5)

@@ -15,7 +15,7 @@ from paddlevideo.tasks.doctor.config_checks import SPLITS
 from paddlevideo.tasks.doctor.finding import Finding, Level, error, gigabytes, note, ok, warning
 from paddlevideo.tasks.doctor.machine import Machine
 from paddlevideo.tasks.run import blank_clip
-from paddlevideo.tasks.schema import RootSection
+from paddlevideo.tasks.schema import RootSection, due
 
 SLOTS = {"Momentum": 1, "SGD": 0}  # numbers an optimizer keeps for every trained one; the others (Adam ...) keep two
 
@@ -35,7 +35,7 @@ def check(cfg: RootSection, model: Any) -> Iterator[Finding]:
 def checkpoints(cfg: RootSection) -> int:
     """How many a whole run keeps: after epochs, inside an epoch, the best, one being written."""
     every = cfg.saves
-    after = len({*(range(0, cfg.epochs, every.epochs) if every.epochs else ()), cfg.epochs - 1})
+    after = sum(due(epoch, cfg.epochs, every.epochs) for epoch in range(cfg.epochs))
     inside = 2 if every.iterations or every.minutes else 0
     return min(after, cfg.keep_checkpoints or after) + inside + 2
 

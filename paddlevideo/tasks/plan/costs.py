@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from paddlevideo.loader.plan import count_batches
 from paddlevideo.tasks.plan.batches import Choice
 from paddlevideo.tasks.plan.loading import Loading
-from paddlevideo.tasks.schema import RootSection
+from paddlevideo.tasks.schema import RootSection, due
 
 
 @dataclass(frozen=True)
@@ -93,12 +93,12 @@ def times(
         precise = clean * min(cfg.PRECISEBN.num_iters_preciseBN, batches)
     run = (
         cfg.epochs * batches * step
-        + due(cfg.epochs, cfg.val_interval) * (validation or 0.0)
-        + due(cfg.epochs, cfg.PRECISEBN.preciseBN_interval if cfg.PRECISEBN else 1) * (precise or 0.0)
+        + times_due(cfg.epochs, cfg.val_interval) * (validation or 0.0)
+        + times_due(cfg.epochs, cfg.PRECISEBN.preciseBN_interval if cfg.PRECISEBN else 1) * (precise or 0.0)
     )
     return Times(batches, batches * step, batches * (step - seconds), validation, precise, run)
 
 
-def due(epochs: int, interval: int) -> int:
-    """How often something is done that comes after epochs 1, 1 + interval, ... and the last."""
-    return len({*range(0, epochs, interval), epochs - 1})
+def times_due(epochs: int, interval: int) -> int:
+    """How often a whole run does what comes every `interval` epochs, see `due`."""
+    return sum(due(epoch, epochs, interval) for epoch in range(epochs))

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from paddlevideo.utils import files
 from paddlevideo.utils.errors import UserError
 
 try:
@@ -86,13 +87,7 @@ class Journal:
         self.rows[row["path"]] = row
 
     def _append(self, row: dict[str, Any]) -> None:
-        line = json.dumps(row).encode() + b"\n"
-        try:
-            written = self._file.write(line)
-        except OSError as error:
-            raise UserError(f"{self.path}: cannot be written ({error.strerror})") from None
-        if written != len(line):
-            raise UserError(f"{self.path}: cannot be written (the disk is full)")
+        files.append(self._file, self.path, json.dumps(row).encode() + b"\n")
 
     def remove(self) -> None:
         """The run is complete and needs it no more."""

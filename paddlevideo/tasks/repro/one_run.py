@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from paddlevideo.tasks.repro.record import About, Part, Step, checksum, line
+from paddlevideo.tasks.repro.record import About, Part, Step, line
 from paddlevideo.utils import environment
+from paddlevideo.utils.checksum import array_crc
 from paddlevideo.utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -77,7 +79,7 @@ class Recorder:
         if self._request.keep is None:
             step = Step(self.number, epoch)
             for part, name, array in arrays:
-                step.sums.setdefault(part, {})[name] = checksum(array)
+                step.sums.setdefault(part, {})[name] = array_crc(array)
             with Path(self._request.out).open("a", encoding="utf-8") as out:
                 out.write(line(step))
         elif last:
@@ -125,13 +127,9 @@ def work(request: Request) -> None:
     )
     recorder = Recorder(request)
     trainer = Trainer(resolved, TrainOptions(seed=request.seed), watch=recorder)
-    try:
+    with closing(trainer), suppress(Enough):
         recorder.begin(trainer)
         trainer.run()
-    except Enough:
-        pass
-    finally:
-        trainer.close()
 
 
 def _device() -> str:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import zip_longest
 from pathlib import Path
 from typing import Literal, TypeAlias
-
-import numpy as np
 
 # In the order in which a step computes them; the first that differs is the cause of what follows.
 Part: TypeAlias = Literal["batch", "loss", "gradient", "parameter"]
@@ -58,12 +55,6 @@ class Difference:
     name: str
     count: int
     total: int
-
-
-def checksum(array: np.ndarray) -> int:
-    """CRC-32 over type, shape and bytes."""
-    head = zlib.crc32(f"{array.dtype.str}{array.shape}".encode())
-    return zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data, head)
 
 
 def first_difference(one: Sequence[Step], other: Sequence[Step]) -> Difference | None:
