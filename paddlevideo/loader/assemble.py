@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from paddlevideo.loader.batch import Batch, collate, mixed
-from paddlevideo.loader.clip import Clip
+from paddlevideo.loader.batch import Batch, Stack, mixed
 from paddlevideo.loader.dataset import ListDataset
 from paddlevideo.loader.pipelines.mix import Mix
 from paddlevideo.loader.pipelines.pipeline import Pipeline
@@ -68,59 +67,57 @@ class Assembler:
         Args:
             begin: told the index of each sample before it is opened.
         """
-        attempt = Attempt(self, job.stuck, begin)
-        loaded: list[tuple[int, Clip]] = []
+        stack = Stack(len(job.indices))
+        attempt = Attempt(self, job.stuck, begin, stack)
         for index in job.indices:
             rng = sample_rng(self.seed, job.epoch, index)
-            clip = attempt.load(index, rng)
-            if clip is not None:
-                loaded.append((index, clip))
-            elif self.dataset.on_error == "substitute":
-                loaded.append(attempt.substitute(rng))
-        if not loaded and self.training:
-            loaded.append(attempt.substitute(sample_rng(self.seed, job.epoch, job.indices[0])))
-        if not loaded:
+            if not attempt.load(index, rng) and self.dataset.on_error == "substitute":
+                attempt.substitute(rng)
+        if not len(stack) and self.training:
+            attempt.substitute(sample_rng(self.seed, job.epoch, job.indices[0]))
+        if not len(stack):
             return None, attempt.failures
-        batch = collate(loaded)
+        batch = stack.batch()
         if self.mix is not None:
-            batch = mixed(batch, self.mix, loaded[0][1].layout, mix_rng(self.seed, job.epoch, job.indices[0]))
+            batch = mixed(batch, self.mix, stack.layout, mix_rng(self.seed, job.epoch, job.indices[0]))
         return batch, attempt.failures
 
 
 @dataclass
 class Attempt:
-    """The samples of one job, and what failed of them."""
+    """The samples of one job, and what failed of them; those that did not are in `stack`."""
 
     assembler: Assembler
     stuck: Mapping[int, str]
     begin: Callable[[int], object]
+    stack: Stack
     failures: list[Failure] = field(default_factory=list)
 
-    def load(self, index: int, rng: np.random.Generator) -> Clip | None:
-        """One prepared clip; None, with a note in `failures`, when it cannot be read and that is allowed."""
+    def load(self, index: int, rng: np.random.Generator) -> bool:
+        """Adds one prepared clip; False, with a note in `failures`, when it cannot be read and that is allowed."""
         dataset = self.assembler.dataset
         self.begin(index)
         clip = dataset.clip(index)
         try:
             if index in self.stuck:
                 raise Unreadable(clip.path, self.stuck[index])
-            return self.assembler.pipeline(clip, rng)
+            self.stack.add(index, self.assembler.pipeline(clip, rng))
+            return True
         except Unreadable as error:
             if dataset.on_error == "raise":
                 advice = "mend or remove it, or set on_error: skip for this split to go on without such videos"
                 raise UserError(f"{error} (listed in {dataset.where(index)}; {advice})") from error
             place = f" ({dataset.where(index)})" if dataset.records[index].line else ""
             self.failures.append(Failure(error.path, error.reason + place, index))
-            return None
+            return False
 
-    def substitute(self, rng: np.random.Generator) -> tuple[int, Clip]:
-        """Another sample, drawn by the generator of the one it replaces."""
+    def substitute(self, rng: np.random.Generator) -> None:
+        """Adds another sample, drawn by the generator of the one it replaces."""
         dataset = self.assembler.dataset
         for _ in range(SUBSTITUTE_TRIES):
             index = int(rng.integers(len(dataset)))
-            clip = self.load(index, rng)
-            if clip is not None:
-                return index, clip
+            if self.load(index, rng):
+                return
         last = self.failures[-1]
         raise UserError(
             f"{dataset.file_path}: {SUBSTITUTE_TRIES} videos drawn at random are all unreadable; the last was "

@@ -11,7 +11,9 @@ import numpy as np
 from paddlevideo.loader.index import VideoFacts
 from paddlevideo.loader.normal import Normal
 from paddlevideo.loader.resizing import Backend, check_backend, resize_frames, resize_part
-from paddlevideo.loader.views import Box, write
+from paddlevideo.loader.views import Box, Frames, write
+
+Label: TypeAlias = int | tuple[int, ...]
 
 
 class FrameSource(Protocol):
@@ -45,9 +47,9 @@ class Clip:
         start, end: of the clip in a video, seconds; None: the video's end.
         facts: what an index of the files says about it, if anything.
         source: the opened video, between the decode and the sample step; None before and after.
-        frames: [T, H, W, 3] RGB, as they are in memory: what is still to be done with them is noted below and done by
-            `pixels` and `write`. None until sampled. uint8, range 0..255, unless an operation had to make numbers of
-            them: float32.
+        frames: [T, H, W, 3] RGB, as they are in memory, or as they will be read: what is still to be done with them is
+            noted below and done by `pixels` and `write`. None until sampled. uint8, range 0..255, unless an operation
+            had to make numbers of them: float32.
         resize: (height, width) that Pillow is to resize them to; None: they have their size.
         boxes: views to cut out of all of them, and their sizes; none: the whole frames. Never together with `resize`.
         normal: how they are to be normalised at last; None: not at all, or it is done.
@@ -56,7 +58,7 @@ class Clip:
     """
 
     path: str
-    label: int | tuple[int, ...] = -1
+    label: Label = -1
     num_frames: int = 0
     span: float | None = None
     frame_pattern: str = ""
@@ -65,7 +67,7 @@ class Clip:
     end: float | None = None
     facts: VideoFacts | None = None
     source: FrameSource | None = None
-    frames: np.ndarray | None = None
+    frames: Frames | None = None
     resize: tuple[int, int] | None = None
     boxes: tuple[Box, ...] = ()
     normal: Normal | None = None
@@ -77,7 +79,8 @@ class Clip:
         """(height, width) of the frames that `pixels` gives."""
         if self.boxes:
             return self.boxes[0].size
-        return self.resize or self._frames().shape[1:3]
+        height, width = self._frames().shape[1:3]
+        return self.resize or (height, width)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -95,21 +98,25 @@ class Clip:
         """The frames [T, H, W, 3] of all views, in the scale of pixels, for operations that need them."""
         frames = self._frames()
         if self.resize is not None:
-            return resize_frames(frames, *self.resize, "pillow")
+            return resize_frames(_array(frames), *self.resize, "pillow")
         if not self.boxes:
-            return frames
+            return _array(frames)
         views = np.empty((len(frames) * len(self.boxes), *self.size, 3), frames.dtype)
         write(frames, self.boxes, "thwc", views)
         return views
 
-    def _frames(self) -> np.ndarray:
+    def _frames(self) -> Frames:
         if self.frames is None:
             raise ValueError(f"{self.path}: the pipeline changes frames before its `sample` step has read any")
         return self.frames
 
-    def with_frames(self, frames: np.ndarray) -> Clip:
+    def with_frames(self, frames: Frames) -> Clip:
         """The clip with other frames [T, H, W, 3] of its own views, and all else as it was."""
         return replace(self, frames=frames, resize=None, boxes=())
+
+    def _whole(self) -> Clip:
+        """The clip with nothing that is still to be done to its frames but to normalise them."""
+        return self if self.resize is None and not self.boxes else self.with_frames(self.pixels())
 
     def settled(self) -> Clip:
         """The clip with its normalisation done, for operations that interpolate numbers instead of pixels."""
@@ -126,21 +133,22 @@ class Clip:
     def crop(self, box: Box) -> Clip:
         """A box of every frame."""
         if self.resize is not None:
-            return self.with_frames(resize_part(self._frames(), *self.resize, box))
+            return self.with_frames(resize_part(_array(self._frames()), *self.resize, box))
         return self.with_frames(box.of(self.pixels()))
 
     def crop_to(self, box: Box, height: int, width: int, backend: Backend) -> Clip:
         """A box of every frame, resized. By OpenCV that is done frame by frame when they are copied."""
         check_backend(self.pixel_type, backend)
         if backend == "cv2" and self.resize is None:
-            return replace(self.with_frames(self.pixels()), boxes=(box._replace(to=(height, width)),))
+            return replace(self._whole(), boxes=(box._replace(to=(height, width)),))
         clip = self.crop(box)
         return clip.with_frames(resize_frames(clip.pixels(), height, width, backend))
 
     def crops(self, boxes: Sequence[Box]) -> Clip:
         """Several boxes of one size, each a view of all frames; laid one after another on T when they are copied."""
         assert len({box.size for box in boxes}) == 1
-        return replace(self.with_frames(self.pixels()), boxes=tuple(boxes), views=self.views * len(boxes))
+        whole = self._whole() if len(boxes) == 1 else self.with_frames(self.pixels())  # read once, not for every view
+        return replace(whole, boxes=tuple(boxes), views=self.views * len(boxes))
 
     def mirrored(self) -> Clip:
         """Every frame of every view left to right."""
@@ -160,6 +168,10 @@ class Clip:
             self.with_frames(self.pixels()).write(out)
         else:
             write(self._frames(), self.boxes, self.layout, out)
+
+
+def _array(frames: Frames) -> np.ndarray:
+    return frames if isinstance(frames, np.ndarray) else frames.array()
 
 
 Op: TypeAlias = Callable[[Clip, np.random.Generator], Clip]

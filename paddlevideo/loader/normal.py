@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -32,9 +33,9 @@ class Normal:
         """[3] float32."""
         return (-np.array(self.mean) / np.array(self.std)).astype(np.float32)
 
-    def formula(self, x: np.ndarray) -> np.ndarray:
-        """[..., 3] float32 -> [..., 3] float32."""
-        mean, std = np.array(self.mean, dtype=np.float32), np.array(self.std, dtype=np.float32)
+    def formula(self, x: np.ndarray, fit: Sequence[int] = (3,)) -> np.ndarray:
+        """Pixels, uint8 or float32 -> float32. `fit`: the shape in which one number a channel stands beside them."""
+        mean, std = (np.array(values, dtype=np.float32).reshape(fit) for values in (self.mean, self.std))
         return (x / np.float32(self.unit) - mean) / std
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:

@@ -51,8 +51,8 @@ def test_frames_are_counted_from_one_and_only_wanted_files_are_read(tmp_path: Pa
 def test_every_file_is_opened_once_and_no_folder_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = write_frames(tmp_path / "clip", numbered(6))
     opened: list[int] = []
-    plain = FrameFolder._image
-    monkeypatch.setattr(FrameFolder, "_image", lambda self, i, room: (opened.append(i), plain(self, i, room))[1])
+    plain = FrameFolder.image
+    monkeypatch.setattr(FrameFolder, "image", lambda self, i, room=None: (opened.append(i), plain(self, i, room))[1])
     monkeypatch.setattr(frame_folder, "find_frames", None)
     assert shown(FrameFolder(str(folder), "", 6), [5, 2, 2, 5, 0]) == [5, 2, 2, 5, 0]
     assert opened == [5, 2, 0]

@@ -19,7 +19,7 @@ from paddlevideo.loader.pipelines.flip import RandomFlip
     ],
 )
 def test_rows_are_filled_up(labels: list, expected: list) -> None:
-    found = labels_of([Clip("x", label=label) for label in labels])
+    found = labels_of(labels)
     assert found.dtype == np.int64 and found.tolist() == expected
 
 

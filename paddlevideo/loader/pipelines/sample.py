@@ -135,7 +135,8 @@ class FrameSampler:
     def __call__(self, clip: Clip, rng: np.random.Generator) -> Clip:
         if clip.source is None:
             raise ValueError(f"{clip.path}: the pipeline samples frames before its `decode` step has opened the video")
-        frames = clip.source.read(self.pick(clip, rng).tolist())
+        read = getattr(clip.source, "later", clip.source.read)
+        frames = read(self.pick(clip, rng).tolist())
         return replace(clip, frames=frames, source=None, views=clip.views * self.views)
 
     def pick(self, clip: Clip, rng: np.random.Generator) -> np.ndarray:

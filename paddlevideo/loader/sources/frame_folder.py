@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from paddlevideo.loader.sources.frame_names import USUAL, find_frames, spans
 from paddlevideo.loader.sources.images import decode_image
 from paddlevideo.loader.sources.unreadable import Unreadable, read_regular
+from paddlevideo.loader.views import Frames
 
 
 class FrameFolder:
@@ -68,23 +69,15 @@ class FrameFolder:
 
     def read(self, indices: Sequence[int]) -> np.ndarray:
         """The frames at 0-based `indices`: [len(indices), H, W, 3] RGB uint8. Each file is read once."""
-        frames = np.empty(0, np.uint8)
-        places: dict[int, int] = {}  # index -> where it is in `frames`
-        for place, index in enumerate(indices):
-            room = frames[place] if place else None
-            image = frames[places[index]] if index in places else self._image(index, room)
-            if place == 0:
-                frames = np.empty((len(indices), *image.shape), np.uint8)
-            if image.shape != frames.shape[1:]:
-                sizes = sorted({image.shape[:2], frames.shape[1:3]})
-                raise Unreadable(self.folder, f"its frames differ in size: {sizes}")
-            if room is None or not np.may_share_memory(image, room):  # it is not there yet
-                frames[place] = image
-            places[index] = place
-        return frames
+        return Images(self, indices).array()
 
-    def _image(self, index: int, room: np.ndarray | None = None) -> np.ndarray:
-        """The frame at an index; in `room` where that saves a copy."""
+    def later(self, indices: Sequence[int]) -> Frames:
+        """The frames at `indices`; where each is wanted once, all but the first are read when they are gone through."""
+        images = Images(self, indices)
+        return images if len(set(indices)) == len(indices) else images.array()
+
+    def image(self, index: int, room: np.ndarray | None = None) -> np.ndarray:
+        """The frame at an index: [H, W, 3]; in `room`, of that shape, where it saves a copy. Raises Unreadable."""
         path = self.file(index)
         name = os.path.basename(path)  # noqa: PTH119
         try:
@@ -103,3 +96,48 @@ class FrameFolder:
         found = find_frames(self.folder, self.pattern)
         missing = [number for number in found.missing if number < self.first + self.num_frames]
         return f"frame file {name} is missing: frames {spans(missing)} of {found.first}..{found.last}"
+
+
+class Images:
+    """A Stream of frames of a folder.
+
+    Args:
+        folder: where they are.
+        indices: 0-based, at least one.
+    Raises:
+        Unreadable: the first cannot be read.
+    """
+
+    def __init__(self, folder: FrameFolder, indices: Sequence[int]) -> None:
+        self._folder, self._indices = folder, indices
+        self._first = folder.image(indices[0])
+        self.shape, self.dtype = (len(indices), *self._first.shape), self._first.dtype
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        yield self._first
+        room = np.empty_like(self._first)
+        for index in self._indices[1:]:
+            yield self._image(index, room)
+
+    def array(self) -> np.ndarray:
+        """All frames: [T, H, W, 3]. Each file is read once."""
+        frames = np.empty(self.shape, self.dtype)
+        frames[0] = self._first
+        places = {self._indices[0]: 0}  # index -> where it is in `frames`
+        for place, index in enumerate(self._indices[1:], 1):
+            room = frames[place]
+            image = frames[places[index]] if index in places else self._image(index, room)
+            if not np.may_share_memory(image, room):  # it is not there yet
+                room[...] = image
+            places[index] = place
+        return frames
+
+    def _image(self, index: int, room: np.ndarray) -> np.ndarray:
+        image = self._folder.image(index, room)
+        if image.shape != self.shape[1:]:
+            sizes = sorted({image.shape[:2], self.shape[1:3]})
+            raise Unreadable(self._folder.folder, f"its frames differ in size: {sizes}")
+        return image
