@@ -76,6 +76,13 @@ class ClipLoader:
     def failures(self) -> list[Failure]:
         return list(self._failures.values())
 
+    @property
+    def pace(self) -> float | None:
+        """Seconds that a batch takes the worker processes together, on average; None without them, or before one."""
+        if self._workers is None or not self._workers.batches:
+            return None
+        return self._workers.seconds / self._workers.batches / self.num_workers
+
     def remember(self, failures: Iterable[Failure]) -> None:
         """Counts these samples as unreadable too: other ranks, or an earlier part of the run, met them."""
         for failure in failures:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
+import time
 import traceback
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -29,7 +30,7 @@ class Raised(NamedTuple):
 
 
 def serve(connection: Connection, lifeline: Connection, note: Any) -> None:
-    """What a worker does: it receives the assembler, then jobs, and sends (ticket, outcome).
+    """What a worker does: it receives the assembler, then jobs, and sends (ticket, outcome, seconds it took).
 
     Args:
         lifeline: its other end is closed by the main process, or by the end of that.
@@ -51,12 +52,13 @@ def serve(connection: Connection, lifeline: Connection, note: Any) -> None:
             ticket, job = channel.receive()
         except EOFError:
             return
+        began = time.perf_counter()
         try:
             outcome: Outcome | Raised = assembler.batch(job, begin)
         except Exception as error:
             outcome = Raised(_sendable(error), traceback.format_exc())
         begin(-1)
-        channel.send((ticket, outcome))
+        channel.send((ticket, outcome, time.perf_counter() - began))
 
 
 def _die_with(lifeline: Connection) -> None:

@@ -56,6 +56,9 @@ class Workers:
         time_limit: of the decoder, which may take so many seconds for opening a video and again for reading it. One
             that takes GRACE more hangs in native code, where nothing in the worker can interrupt it, and counts as
             unreadable. Only time that the main process spends waiting counts. None: no limit.
+
+    Attributes:
+        batches, seconds: how many were made so far, and how long the workers took for them, added up.
     """
 
     def __init__(self, assembler: Assembler, count: int, time_limit: float | None) -> None:
@@ -67,6 +70,7 @@ class Workers:
         self._done: dict[int, Outcome | Raised] = {}
         self._stuck: dict[int, str] = {}  # sample -> why it is not tried again
         self._next_ticket = 0
+        self.batches, self.seconds = 0, 0.0
         self._trouble = ""
         # Runs when this is collected, or at the end of the program, before multiprocessing waits for its processes.
         self._finish = util.Finalize(self, _end, (self._workers,), exitpriority=100)
@@ -138,7 +142,8 @@ class Workers:
         """Takes what a worker has done. Raises WorkerDied when it is dead."""
         try:
             while worker.channel.connection.poll():
-                ticket, outcome = worker.channel.receive()
+                ticket, outcome, seconds = worker.channel.receive()
+                self.batches, self.seconds = self.batches + 1, self.seconds + seconds
                 worker.tickets.remove(ticket)
                 if self._jobs.pop(ticket, None) is not None:
                     self._done[ticket] = outcome

@@ -10,7 +10,6 @@ from collections import deque
 from dataclasses import dataclass
 
 FORWARD = 1 / 3  # of the computing time of a training step: a backward pass costs about two forward passes
-DATA_BOUND = 0.1  # share of the time spent waiting from which on steps are taken to go at the loader's pace
 WINDOW = 500  # steps that are averaged at most, or those of an epoch where it has more
 
 
@@ -40,14 +39,11 @@ class Clock:
         steps: batches of training that this process has to do.
         validations: how many of them; `validation` says of what size.
         epochs: that this process begins, among them one that it resumes in the middle.
-        overlapped: loader processes prepare clips while the model computes (num_workers > 0).
     """
 
-    def __init__(
-        self, steps: int, validations: int = 0, *, validation: Work = Work(), epochs: int = 1, overlapped: bool = False
-    ) -> None:
+    def __init__(self, steps: int, validations: int = 0, *, validation: Work = Work(), epochs: int = 1) -> None:
         window = max(WINDOW, -(-steps // max(1, epochs)))
-        self._overlapped = overlapped
+        self._pace: float | None = None
         self._step, self._wait = _Kind(steps - epochs, window), _Kind(0, window)
         self._first = _Kind(epochs, window)
         self._begun = False
@@ -58,14 +54,17 @@ class Clock:
         """Announces work between the steps: how many times it will be done. Unseen, it counts as its `work` says."""
         self._others[kind] = (_Kind(times, WINDOW), work)
 
-    def step(self, seconds: float, waited: float = 0.0, first: bool = False) -> None:
+    def step(self, seconds: float, waited: float = 0.0, pace: float | None = None, first: bool = False) -> None:
         """A batch of training is done.
 
         Args:
             seconds: from the end of the one before it.
             waited: those of them spent waiting for data.
+            pace: seconds that a batch takes the loader's processes on average, which read while the model computes;
+                None without them.
             first: of an epoch in this process.
         """
+        self._pace = pace
         if not first:
             self._step.add(seconds)
             self._wait.add(waited)
@@ -97,15 +96,11 @@ class Clock:
     def _guess(self, work: Work) -> float:
         """Seconds of work that was never seen, from the steps.
 
-        Without loader processes reading and computing add up. With them the slower of the two sets the pace. Steps that
-        wait go at the loader's pace; of a loader that keeps up one only knows that a batch takes it less than a step,
-        and half of one is then wrong by least.
+        Without loader processes reading and computing add up. With them the slower of the two sets the pace.
         """
         step, wait = self._step.mean(0.0), self._wait.mean(0.0)
         forwards = work.forwards * FORWARD * (step - wait)
-        if not self._overlapped:
-            return work.reads * wait + forwards
-        return max(work.reads * min(step, (step + wait / DATA_BOUND) / 2), forwards)
+        return work.reads * wait + forwards if self._pace is None else max(work.reads * self._pace, forwards)
 
 
 class _Kind:

@@ -34,7 +34,7 @@ class MetricsLog:
         """Writes one line: kind, time, then `values`; null for numbers that are not finite, which JSON has not."""
         if self._file is None or self._path is None:
             return
-        row = {"kind": kind, "time": datetime.datetime.now().isoformat(timespec="seconds"), **values}
+        row = {"kind": kind, "time": datetime.datetime.now().isoformat(timespec="milliseconds"), **values}
         plain = {
             key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in row.items()
         }

@@ -135,7 +135,6 @@ class Trainer:
             sum(self._validates(epoch) for epoch in left),
             validation=work,
             epochs=len(left),
-            overlapped=self.loader.num_workers > 0,
         )
         if self.precise_bn is not None:
             count = self.precise_bn.count
@@ -184,7 +183,7 @@ class Trainer:
                         each.add(values, clips)
                     each.add_time(cost, reader, len(group))
                 for _ in group:
-                    self.clock.step(cost / len(group), reader / len(group), first=fresh)
+                    self.clock.step(cost / len(group), reader / len(group), self.loader.pace, first=fresh)
                     fresh = False
                 self.state.waited += reader
                 bar.update(len(group))

@@ -134,6 +134,21 @@ def test_a_worker_that_hangs_at_a_batch_nobody_wants_any_more_is_replaced_too(
         assert [failure.index for failure in slow.failures] == [3]
 
 
+def test_the_pace_of_the_workers(folder: Path) -> None:
+    with loader(folder, lambda: time.sleep(0)) as alone:
+        assert alone.pace is None, "before the first batch"
+    with loader(folder, nap) as working:
+        assert len(list(working.epoch(0))) == 4
+        assert working.pace is not None and working.pace >= 0.8 / 4 / 2, "a nap in 4 batches of 2 workers"
+    with loader(folder, nap, num_workers=0) as alone:
+        next(alone.epoch(0))
+        assert alone.pace is None
+
+
+def nap() -> None:
+    time.sleep(0.8)
+
+
 # --- no process is left behind ----------------------------------------------------------------------------------------
 
 PROGRAM = """

@@ -9,11 +9,11 @@ import pytest
 from paddlevideo.tasks.clock import FORWARD, WINDOW, Clock, Work
 
 
-def begun(clock: Clock, *seconds: float, waited: float = 0.0) -> Clock:
+def begun(clock: Clock, *seconds: float, waited: float = 0.0, pace: float | None = None) -> Clock:
     """The clock after a first step, which does not count, and these."""
     clock.step(100.0, first=True)
     for one in seconds:
-        clock.step(one, waited)
+        clock.step(one, waited, pace)
     return clock
 
 
@@ -64,18 +64,18 @@ def test_validations_are_guessed_and_then_measured() -> None:
 
 
 @pytest.mark.parametrize(
-    ("waited", "forwards", "expected"),
+    ("pace", "forwards", "expected"),
     [
-        (0.0, 4.0, 4 * 0.5),  # a loader that keeps up: half a step a batch
-        (0.0, 12.0, 12 * FORWARD),  # three views: computing takes longer than reading
-        (0.05, 4.0, 4 * 0.75),
-        (0.1, 4.0, 4 * 1.0),
-        (0.9, 4.0, 4 * 1.0),
+        (0.2, 2.0, 4 * 0.2),  # reading takes longer than computing
+        (0.2, 12.0, 12 * FORWARD * 0.9),  # three views: computing takes longer than reading
+        (0.9, 12.0, 4 * 0.9),
+        (None, 12.0, 4 * 0.1 + 12 * FORWARD * 0.9),  # without processes
     ],
 )
-def test_the_guess_with_loader_processes(waited: float, forwards: float, expected: float) -> None:
-    clock = Clock(3, 1, validation=Work(reads=4, forwards=forwards), overlapped=True)
-    assert begun(clock, 1.0, 1.0, waited=waited).seconds_left() == pytest.approx(expected)
+def test_the_guess_with_loader_processes(pace: float | None, forwards: float, expected: float) -> None:
+    """With them the slower of reading and computing sets the pace, without them they add up."""
+    clock = Clock(3, 1, validation=Work(reads=4, forwards=forwards))
+    assert begun(clock, 1.0, 1.0, waited=0.1, pace=pace).seconds_left() == pytest.approx(expected)
 
 
 def test_other_work_counts_once_it_was_seen() -> None:
@@ -136,7 +136,6 @@ def simulate(run: Run, seed: int) -> list[tuple[float, float]]:
         run.epochs,
         validation=Work(size, size * run.views),
         epochs=run.epochs,
-        overlapped=run.workers > 0,
     )
     precise = [run.precise_every > 0 and epoch % run.precise_every == 0 for epoch in range(run.epochs)]
     part = 0.2 * run.batches
@@ -161,7 +160,7 @@ def simulate(run: Run, seed: int) -> list[tuple[float, float]]:
             if batch == 0:
                 wait += run.fill + (run.launch if epoch == 0 else 0.0)
             now += wait + compute
-            clock.step(wait + compute, wait, first=batch == 0)
+            clock.step(wait + compute, wait, read if run.workers else None, first=batch == 0)
             found.append((now, clock.seconds_left()))
         if precise[epoch]:
             seconds = passes(part, part)

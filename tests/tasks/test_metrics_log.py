@@ -29,7 +29,7 @@ def test_a_line_is_there_as_soon_as_it_is_added(tmp_path: Path) -> None:
     log.add("step", iteration=1, loss=0.5, lr=float("nan"), grad_norm=float("inf"), name="é")
     line = path.read_bytes().decode()
     time = json.loads(line)["time"]
-    assert len(time) == len("2026-11-30T10:00:00")
+    assert len(time) == len("2026-11-30T10:00:00.000")
     rest = '"iteration": 1, "loss": 0.5, "lr": null, "grad_norm": null, "name": "é"'
     assert line == f'{{"kind": "step", "time": "{time}", {rest}}}\n'
     log.close()

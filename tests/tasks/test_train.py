@@ -11,7 +11,7 @@ import paddle
 import pytest
 
 from paddlevideo.modeling import weights
-from paddlevideo.tasks import schema, train
+from paddlevideo.tasks import clock, schema, train
 from paddlevideo.tasks.checkpoint import TrainState
 from paddlevideo.tasks.checkpoint_files import Checkpoints
 from paddlevideo.tasks.run import build_loader
@@ -384,6 +384,20 @@ def test_scale_lr_scales_the_whole_schedule(tiny: Path, tmp_path: Path) -> None:
     logged.unlink()
     run(tiny, f"OPTIMIZER.learning_rate={WARM[:-1]}, base_batch_size: 16}}", "epochs=3")
     assert rates(logged.read_text()) == ["0.005000", "0.010000", "0.001000"]
+
+
+def test_the_clock_is_told_every_batch_and_where_epochs_begin(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    firsts: list[bool] = []
+    plain = clock.Clock.step
+
+    def step(self: clock.Clock, seconds: float, waited: float, pace: float | None, first: bool) -> None:
+        assert seconds >= waited >= 0 and pace is None
+        firsts.append(first)
+        plain(self, seconds, waited, pace, first)
+
+    monkeypatch.setattr(clock.Clock, "step", step)
+    run(tiny, "GRADIENT_ACCUMULATION.global_batch_size=8")  # 5 batches an epoch, in steps of 2, 2 and 1
+    assert firsts == 2 * [True, False, False, False, False]
 
 
 def test_accumulated_clips_count_for_the_scale(tiny: Path, tmp_path: Path) -> None:
