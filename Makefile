@@ -16,8 +16,9 @@ help:
 demo: .venv/installed-cpu
 	$(BIN)/python tools/demo.py
 
+# Files of tests are shared out to two processes: most tests keep one core busy.
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 test-slow: lint
 	$(BIN)/pytest -m slow

@@ -35,7 +35,7 @@ setup(
         "decord": ["decord"],
         "visualdl": ["visualdl"],
         "plot": ["matplotlib>=3.7"],
-        "dev": ["ruff", "mypy", "pytest", "hypothesis", "types-PyYAML", "visualdl", "matplotlib>=3.7"],
+        "dev": ["ruff", "mypy", "pytest", "pytest-xdist", "hypothesis", "types-PyYAML", "visualdl", "matplotlib>=3.7"],
     },
     entry_points={"console_scripts": ["paddlevideo = paddlevideo.cli.main:main"]},
 )

@@ -331,6 +331,7 @@ print("ranks agree")
 def test_recompute_on_two_processes(tmp_path: Path) -> None:
     """Paddle's usual way of recomputing ends DataParallel's backward pass in an error."""
     script = tmp_path / "two.py"
-    beside = f"import sys\nsys.path.append({str(Path(__file__).parent)!r})\n"
-    script.write_text(f"{beside}from paddlevideo.utils import environment\nenvironment.prepare()\n{TWO_RANKS}")
+    here = Path(__file__).parent
+    path = f"import sys\nsys.path += [{str(here)!r}, {str(here.parent)!r}]\n"
+    script.write_text(f"{path}from paddlevideo.utils import environment\nenvironment.prepare()\n{TWO_RANKS}")
     assert "ranks agree" in program(2, tmp_path / "log", script)
