@@ -112,6 +112,19 @@ def prepared(cfg: RootSection, model: Any) -> Any:
     return model
 
 
+def accumulation(cfg: RootSection) -> int:
+    """Batches a process trains on for one optimizer step."""
+    if cfg.GRADIENT_ACCUMULATION is None:
+        return 1
+    wanted, together = cfg.GRADIENT_ACCUMULATION.global_batch_size, cfg.DATASET.batch_size * dist.world_size()
+    if wanted % together:
+        raise UserError(
+            f"GRADIENT_ACCUMULATION.global_batch_size: {wanted} is not a multiple of {together} "
+            f"(batch_size {cfg.DATASET.batch_size} x {dist.world_size()} processes)"
+        )
+    return wanted // together
+
+
 def settle_place(state: TrainState, together: int) -> None:
     """Where the run goes on with batches of `together` clips on all processes, if it had others before.
 

@@ -30,7 +30,7 @@ from paddlevideo.tasks.record import Record
 from paddlevideo.tasks.run import blank_clip, build_loader, build_model, check_fit, pipeline_of
 from paddlevideo.tasks.saving import Saver, say_how_to_go_on
 from paddlevideo.tasks.schema import RootSection, due
-from paddlevideo.tasks.start import TrainOptions, prepared, settle_place, settle_rates, start_state
+from paddlevideo.tasks.start import TrainOptions, accumulation, prepared, settle_place, settle_rates, start_state
 from paddlevideo.tasks.tensors import to_tensors
 from paddlevideo.tasks.unreadable import Unread
 from paddlevideo.utils import dist, environment, seed
@@ -379,19 +379,6 @@ class Trainer:
 
 
 Watch: TypeAlias = Callable[[Trainer, list[Batch], list[dict[str, paddle.Tensor]]], None]
-
-
-def accumulation(cfg: RootSection) -> int:
-    """Batches a process trains on for one optimizer step."""
-    if cfg.GRADIENT_ACCUMULATION is None:
-        return 1
-    wanted, together = cfg.GRADIENT_ACCUMULATION.global_batch_size, cfg.DATASET.batch_size * dist.world_size()
-    if wanted % together:
-        raise UserError(
-            f"GRADIENT_ACCUMULATION.global_batch_size: {wanted} is not a multiple of {together} "
-            f"(batch_size {cfg.DATASET.batch_size} x {dist.world_size()} processes)"
-        )
-    return wanted // together
 
 
 def sizes_of(loader: ClipLoader) -> str:

@@ -15,7 +15,7 @@ from paddlevideo.tasks import run, schema
 from paddlevideo.tasks.doctor.finding import Finding, error, note, ok, warning
 from paddlevideo.tasks.labels import class_names
 from paddlevideo.tasks.schema import RootSection, Split
-from paddlevideo.tasks.train import accumulation
+from paddlevideo.tasks.start import accumulation
 from paddlevideo.utils import dist, environment
 from paddlevideo.utils.errors import UserError
 
