@@ -44,8 +44,9 @@ class MetricsLog:
     def rewind(self, iteration: int, epochs: int = 0) -> None:
         """Takes the run back: removes every line whose `iteration` is beyond this one; 0 leaves those that have none.
 
-        Lines of epochs beyond `epochs`, those that are ended, go too, but for those of steps. The file is replaced as a
-        whole, so a kill leaves the old one or the new one.
+        Lines of epochs beyond `epochs`, those that are ended, go too, but for those of steps; and those of SWA's mean,
+        which is made when a run ends, after its last checkpoint. The file is replaced as a whole, so a kill leaves the
+        old one or the new one.
         """
         if self._file is None or self._path is None:
             return
@@ -93,7 +94,7 @@ def _row(line: bytes) -> dict[str, Any] | None:
 def _stays(line: bytes, iteration: int, epochs: int) -> bool:
     """Whether a line is of so many batches and ended epochs at most; what is no line of ours goes."""
     row = _row(line)
-    if row is None:
+    if row is None or row.get("kind") == "val_swa":
         return False
     done, epoch = (value if isinstance(value := row.get(key), int) else 0 for key in ("iteration", "epoch"))
     return done <= iteration and (row.get("kind") == "step" or epoch <= epochs)

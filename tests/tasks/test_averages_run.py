@@ -103,6 +103,20 @@ def test_stopped_anywhere_the_averages_end_the_same(
         assert all(np.array_equal(one[key], other[key]) for key in one)
 
 
+def test_a_finished_run_that_is_resumed_has_its_figures_once(tiny: Path, tmp_path: Path) -> None:
+    """The mean of SWA is made and measured anew at every end of a run; so is that of one with more epochs."""
+    output = tmp_path / "output"
+    run(tiny, *BOTH, validate=True)
+    once = figures(output)
+    assert once[-1]["kind"] == "val_swa"
+    for _ in range(2):
+        run(tiny, *BOTH, validate=True, resume="auto")
+        assert figures(output) == once
+    run(tiny, *BOTH, "epochs=5", validate=True, resume="auto")
+    kinds = [(row["kind"], row["epoch"]) for row in figures(output) if row["kind"].startswith("val")]
+    assert kinds == [*((kind, i) for i in range(1, 6) for kind in ("val", "val_ema")), ("val_swa", 5)]
+
+
 def test_a_run_that_gets_no_better_ends_early(tiny: Path, tmp_path: Path) -> None:
     still = ["OPTIMIZER.learning_rate=0.0", "OPTIMIZER.weight_decay=null", "epochs=9", "save_interval=20"]
     still += ["early_stopping={patience: 2}"]

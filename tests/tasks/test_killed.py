@@ -21,24 +21,30 @@ OVERRIDES = [
 
 @pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
 def test_a_killed_run_ends_as_the_whole_one(kills: int, tiny: Path, tmp_path: Path) -> None:
+    """As many kills as that; where a run is at its end before them, another one takes the rest."""
     pytest.importorskip("visualdl")
-    chance, whole, parts = random.Random(kills), tmp_path / "whole", tmp_path / "parts"
+    chance, whole = random.Random(kills), tmp_path / "whole"
     train(tiny, whole, OVERRIDES)
-    logged = [*OVERRIDES, f"log_dir={tmp_path / 'scalars'}"]
-    done = 0
-    for number in range(kills):
-        workers = f"DATASET.num_workers={number % 3}"
-        done += kill_once(tiny, parts, [*logged, workers], chance)
-        if done:  # it was faster than the kill: begin another run
-            break
-    train(tiny, parts, logged, "--resume", "auto")
+    survived = run = 0
+    while survived < kills:
+        run += 1
+        parts, scalars = tmp_path / f"parts{run}", tmp_path / f"scalars{run}"
+        logged = [*OVERRIDES, f"log_dir={scalars}"]
+        while survived < kills and not kill_once(tiny, parts, [*logged, f"DATASET.num_workers={survived % 3}"], chance):
+            survived += 1
+        train(tiny, parts, logged, "--resume", "auto")
+        assert_nothing_happened(whole, parts, scalars)
+
+
+def assert_nothing_happened(whole: Path, parts: Path, scalars: Path) -> None:
+    """The folder of a killed run holds what that of a whole one does."""
     for name in ("best", "epoch_00001", "epoch_00003"):
         assert_same(whole / f"Tiny_{name}", parts / f"Tiny_{name}")
     assert {file.name for file in parts.iterdir()} == {file.name for file in whole.iterdir()}, "nothing is left behind"
     assert figures(parts) == figures(whole), "every row once, with the figures of the whole run"
     from visualdl import LogReader
 
-    (file,) = (tmp_path / "scalars").iterdir()
+    (file,) = scalars.iterdir()
     reader = LogReader(file_path=str(file))
     steps = [row["iteration"] for row in figures(whole) if row["kind"] == "step"]
     assert [point.id for point in reader.get_data("scalar", "step/loss")] == steps, "no step twice"
