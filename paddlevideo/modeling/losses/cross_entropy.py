@@ -33,7 +33,8 @@ class CrossEntropyLoss(nn.Layer):
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Logits [N, K] and class numbers [N] -> a scalar."""
-        if not (self.training and self.ls_eps):
-            return F.cross_entropy(logits, labels)
-        smooth = F.label_smooth(F.one_hot(labels, logits.shape[-1]), epsilon=self.ls_eps)  # [N, K]
-        return F.cross_entropy(logits, smooth, soft_label=True)
+        targets, soft = labels, bool(self.training and self.ls_eps)
+        if soft:
+            targets = F.label_smooth(F.one_hot(labels, logits.shape[-1]), epsilon=self.ls_eps)  # [N, K]
+        # Its own mean makes Paddle 2.6 ask the device at every step whether a label is to be ignored; none is.
+        return F.cross_entropy(logits, targets, soft_label=soft, reduction="none").mean()
