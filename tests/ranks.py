@@ -34,12 +34,11 @@ def forward_backward(self, *arguments, **options):
             time.sleep(1)
     return own(self, *arguments, **options)
 
-def compared(net, own=train.gradient_norm):
-    trained = [p for p in net.parameters() if not p.stop_gradient]
+def compared(trained, own=train.gradient_norm):
     for values in ([p.grad for p in trained], trained):
         sums = dist.gather_objects(zlib.crc32(b"".join(value.numpy().tobytes() for value in values)))
         print(len(values), "arrays of", len(sums), "ranks:", "equal" if len(set(sums)) == 1 else sums, flush=True)
-    return own(net)
+    return own(trained)
 
 train.Trainer._forward_backward = forward_backward
 if what == "compare":

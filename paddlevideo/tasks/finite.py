@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ import paddle
 from paddle import Tensor, nn
 
 from paddlevideo.tasks.precise_bn import measured_layers
+from paddlevideo.utils import compat
 from paddlevideo.utils.errors import UserError
 from paddlevideo.utils.log import logger
 
@@ -117,7 +119,8 @@ def shown(files: list[str]) -> str:
     return ", ".join(files[:SHOWN]) + more
 
 
-def gradient_norm(model: nn.Layer) -> Tensor:
+def gradient_norm(parameters: Sequence[Tensor]) -> Tensor:
     """The L2 norm of all gradients together, before clipping: a scalar, float32, on the device."""
-    parts = [p.grad.astype("float32").square().sum() for p in model.parameters() if p.grad is not None]
-    return paddle.add_n(parts).sqrt() if parts else paddle.zeros([])
+    grads = [grad for parameter in parameters if (grad := parameter.grad) is not None]
+    squares = [compat.squared_norm(grad if grad.dtype == paddle.float32 else grad.astype("float32")) for grad in grads]
+    return paddle.add_n(squares).sqrt().reshape([]) if squares else paddle.zeros([])

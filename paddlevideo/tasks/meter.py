@@ -14,6 +14,11 @@ from paddlevideo.tasks.checkpoint import TrainState
 LONG_WAIT = 0.2  # share of the time
 
 
+def over_clips(values: Mapping[str, paddle.Tensor], clips: int) -> dict[str, paddle.Tensor]:
+    """Mean values of a batch -> their sums over its clips, float32, without gradients."""
+    return {name: value.detach().astype("float32") * clips for name, value in values.items()}
+
+
 class Meter:
     """Averages over the clips of an epoch. Values stay on the device until a line is wanted, so steps do not wait.
 
@@ -35,11 +40,10 @@ class Meter:
         seconds = {"batch_seconds": self.batch_seconds, "reader_seconds": self.reader_seconds}
         return {**counts, **seconds, **{name: float(total) for name, total in self._sums.items()}}
 
-    def add(self, values: Mapping[str, paddle.Tensor], clips: int) -> None:
-        """Adds the mean values of one batch of `clips` clips."""
-        for name, value in values.items():
-            weighted = value.detach().astype("float32") * clips
-            self._sums[name] = self._sums[name] + weighted if name in self._sums else weighted
+    def add(self, sums: Mapping[str, paddle.Tensor], clips: int) -> None:
+        """Adds what `over_clips` makes of one batch of `clips` clips."""
+        for name, value in sums.items():
+            self._sums[name] = self._sums[name] + value if name in self._sums else value
         self.clips += clips
 
     def add_time(self, batch: float, reader: float, batches: int = 1) -> None:

@@ -23,7 +23,7 @@ from paddlevideo.tasks.checkpoint_files import Checkpoints
 from paddlevideo.tasks.clock import Clock, Work
 from paddlevideo.tasks.finite import DivergedError, FiniteWatch, Statistics, gradient_norm
 from paddlevideo.tasks.judging import Judge
-from paddlevideo.tasks.meter import Meter, Stopwatch, advice, closing_lines, epoch_line, train_line
+from paddlevideo.tasks.meter import Meter, Stopwatch, advice, closing_lines, epoch_line, over_clips, train_line
 from paddlevideo.tasks.precise_bn import PreciseBN
 from paddlevideo.tasks.precision import Precision
 from paddlevideo.tasks.record import Record
@@ -70,6 +70,7 @@ class Trainer:
             for line in describe_rates(rates(self.section, self.net)):
                 logger.info(line)
         self.net, self.optimizer = self.precision.decorate(self.net, self.optimizer)
+        self.trained = [parameter for parameter in self.net.parameters() if not parameter.stop_gradient]
         # Before a checkpoint is loaded: it gives all ranks the statistics of rank 0.
         self.parallel = paddle.DataParallel(self.net) if dist.world_size() > 1 else self.net
         self.averages = Averages(self.cfg)
@@ -171,6 +172,7 @@ class Trainer:
         total, recent, watch = self._batches(), Meter(), Stopwatch()
         first, fresh = self.state.step, True
         title = f"epoch {epoch + 1}/{self.cfg.epochs}"
+        self.parallel.train()
         hidden = not on_terminal() or dist.rank() > 0
         with tqdm(total=total, initial=first, desc=title, unit="batch", leave=False, disable=hidden) as bar:
             for group in self._groups(epoch, first, total):
@@ -178,8 +180,9 @@ class Trainer:
                 figures, norm = self._step(epoch, group, stop)
                 self.state.step += len(group)
                 cost = reader + watch.lap()
+                sums = [(over_clips(values, clips), clips) for values, clips in figures]
                 for each in (self.meter, recent):
-                    for values, clips in figures:
+                    for values, clips in sums:
                         each.add(values, clips)
                     each.add_time(cost, reader, len(group))
                 for _ in group:
@@ -240,7 +243,6 @@ class Trainer:
         """
         if self.finite.skipping or len(group) > 1:
             self.statistics.keep()
-        self.parallel.train()
         figures, seen = [], []
         for position, batch in enumerate(group):
             seed.seed_step(self.options.seed, dist.rank(), self._iteration() + position)
@@ -251,7 +253,7 @@ class Trainer:
                 self.statistics.put_back()
                 self.optimizer.clear_grad()
                 raise AskedToStop  # the group is trained on anew after the resume
-        norm = self.precision.unscaled(gradient_norm(self.net))
+        norm = self.precision.unscaled(gradient_norm(self.trained))
         # What float16 could not hold of the gradients, loss scaling leaves out by itself.
         judged = None if self.precision.scaler.is_enable() else norm
         where = f"epoch {epoch + 1}, step {self.state.step}"

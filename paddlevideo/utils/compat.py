@@ -38,6 +38,14 @@ def optimizer_state(optimizer: Any) -> dict[str, Any]:
     return {**(getattr(optimizer, "_accumulators_holder", None) or {}), **optimizer.state_dict()}
 
 
+def squared_norm(x: paddle.Tensor) -> paddle.Tensor:
+    """The sum of the squares of all elements: [1]. Paddle's gradient clipping takes it too.
+
+    No public function does it in one operation: `paddle.norm` takes 20 times as long, `x.square().sum()` another array.
+    """
+    return paddle._C_ops.squared_l2_norm(x)
+
+
 # What a program's arithmetic consists of; operands and result of each kind in Paddle 2's form, in Paddle 3's order.
 ARITHMETIC = {
     **dict.fromkeys(("conv2d", "depthwise_conv2d", "conv3d"), ("Input", "Filter", "Output")),
