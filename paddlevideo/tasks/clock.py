@@ -37,18 +37,16 @@ class Clock:
 
     Args:
         steps: batches of training that this process has to do.
-        validations: how many of them; `validation` says of what size.
         epochs: that this process begins, among them one that it resumes in the middle.
     """
 
-    def __init__(self, steps: int, validations: int = 0, *, validation: Work = Work(), epochs: int = 1) -> None:
+    def __init__(self, steps: int, epochs: int = 1) -> None:
         window = max(WINDOW, -(-steps // max(1, epochs)))
         self._pace: float | None = None
         self._step, self._wait = _Kind(steps - epochs, window), _Kind(0, window)
         self._first = _Kind(epochs, window)
         self._begun = False
         self._others: dict[str, tuple[_Kind, Work]] = {}
-        self.plan("validation", validations, validation)
 
     def plan(self, kind: str, times: int, work: Work = Work()) -> None:
         """Announces work between the steps: how many times it will be done. Unseen, it counts as its `work` says."""
@@ -74,13 +72,10 @@ class Clock:
             self._first.left -= 1
             self._begun = True
 
-    def validation(self, seconds: float) -> None:
-        """A validation is done."""
-        self.extra("validation", seconds)
-
-    def extra(self, kind: str, seconds: float) -> None:
-        """Work that was planned is done once."""
-        self._others[kind][0].add(seconds)
+    def extra(self, kind: str, seconds: float, times: int = 1) -> None:
+        """Work that was planned is done so many times, which took so long together."""
+        for _ in range(times):
+            self._others[kind][0].add(seconds / times)
 
     def seconds_left(self) -> float:
         """For the rest of the run. 0 before the second step."""

@@ -125,21 +125,17 @@ class Trainer:
     def _clock(self) -> Clock:
         """Knows what is still to be done."""
         left, batches = range(self.state.epoch, self.cfg.epochs), self._batches()
-        per_batch = 1 / self.loader.batch_size
-        work = Work()
+        clock = Clock(max(0, len(left) * batches - self.state.step), epochs=len(left))
+        at_the_end = int(self.averages.swa is not None)
         if self.valid is not None and self.judge is not None:
-            clips = min(len(self.valid), self.options.max_iters or len(self.valid)) * self.valid.batch_size * per_batch
+            each = min(len(self.valid), self.options.max_iters or len(self.valid))
+            clips = each * self.valid.batch_size / self.loader.batch_size
             views = blank_clip(pipeline_of(self.cfg, "valid")).views
-            work = Work(clips * self.judge.models, clips * self.judge.models * views)
-        clock = Clock(
-            max(0, len(left) * batches - self.state.step),
-            sum(self._validates(epoch) for epoch in left),
-            validation=work,
-            epochs=len(left),
-        )
+            times = sum(self._validates(epoch) for epoch in left) * self.judge.models + at_the_end
+            clock.plan("validation", times, Work(clips, clips * views))
         if self.precise_bn is not None:
-            count = self.precise_bn.count
-            clock.plan("precise_bn", sum(map(self.precise_bn.due, left)), Work(count, count))
+            count, times = self.precise_bn.count, sum(map(self.precise_bn.due, left)) + at_the_end
+            clock.plan("precise_bn", times, Work(count, count))
         clock.plan("saving", self.saver.times(left, batches))
         return clock
 
@@ -315,7 +311,7 @@ class Trainer:
             self.clock.extra("precise_bn", watch.lap())
         dist.average_batch_norm(trained_state(self.net))
         if self._validates(epoch) and self.judge is not None:
-            self.clock.validation(self.judge.after_epoch(epoch, stop))
+            self.clock.extra("validation", self.judge.after_epoch(epoch, stop), self.judge.models)
         self.unread.keep()
         self.averages.after_epoch(epoch, self.net)
         self.state.epoch, self.state.step = epoch + 1, 0
@@ -335,11 +331,15 @@ class Trainer:
         swa, epoch = self.averages.swa, self.cfg.epochs - 1
         if swa is None or not swa.updates or self.precise_bn is None:
             return
+        watch, figures = Stopwatch(), {}
         with swa.applied(self.net):
             self.precise_bn.after(epoch, self.net, self.precision, stop)
             stop.leave()
             dist.average_batch_norm(trained_state(self.net))
-            figures = self.judge.validate(epoch, stop, "swa").figures if self.judge is not None else {}
+            self.clock.extra("precise_bn", watch.lap())
+            if self.judge is not None:
+                figures = self.judge.validate(epoch, stop, "swa").figures
+                self.clock.extra("validation", watch.lap())
             prefix = self.saver.checkpoints.directory / f"{self.cfg.model_name}_swa"
             self.saver.weights(prefix, self.net, figures)
         logger.info(f"SWA: the mean of {swa.updates} models is in {prefix}.pdparams")

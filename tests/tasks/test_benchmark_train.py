@@ -69,6 +69,7 @@ VARIANTS: dict[str, list[str]] = {
     "mixed": ["MIX={name: Mixup, alpha: 0.2}"],
     "adamw": ["OPTIMIZER={name: AdamW, learning_rate: 0.01, base_batch_size: 64}"],
     "scaled": ["OPTIMIZER.learning_rate.base_batch_size=64"],
+    "saving": ["save_interval={iterations: 2}"],
     "accumulating": ["GRADIENT_ACCUMULATION={global_batch_size: 8}"],
 }
 

@@ -18,7 +18,8 @@ def begun(clock: Clock, *seconds: float, waited: float = 0.0, pace: float | None
 
 
 def test_before_anything_was_seen_there_is_no_estimate() -> None:
-    clock = Clock(10, 2)
+    clock = Clock(10)
+    clock.plan("validation", 2, Work(reads=4, forwards=4))
     assert clock.seconds_left() == 0.0 and clock.eta() == "0:00:00"
 
 
@@ -55,11 +56,13 @@ def test_first_steps_of_epochs_are_counted_apart() -> None:
 
 
 def test_validations_are_guessed_and_then_measured() -> None:
-    clock = begun(Clock(11, 2, validation=Work(reads=4, forwards=12)), *[3.0] * 4, waited=1.5)
-    assert clock.seconds_left() == pytest.approx(6 * 3.0 + 2 * (4 * 1.5 + 12 * FORWARD * 1.5))
-    clock.validation(5.0)
+    clock = Clock(11)
+    clock.plan("validation", 3, Work(reads=4, forwards=12))
+    begun(clock, *[3.0] * 4, waited=1.5)
+    assert clock.seconds_left() == pytest.approx(6 * 3.0 + 3 * (4 * 1.5 + 12 * FORWARD * 1.5))
+    clock.extra("validation", 10.0, times=2)
     assert clock.seconds_left() == 6 * 3.0 + 5.0
-    clock.validation(7.0)
+    clock.extra("validation", 7.0)
     assert clock.seconds_left() == 6 * 3.0
 
 
@@ -74,7 +77,8 @@ def test_validations_are_guessed_and_then_measured() -> None:
 )
 def test_the_guess_with_loader_processes(pace: float | None, forwards: float, expected: float) -> None:
     """With them the slower of reading and computing sets the pace, without them they add up."""
-    clock = Clock(3, 1, validation=Work(reads=4, forwards=forwards))
+    clock = Clock(3)
+    clock.plan("validation", 1, Work(reads=4, forwards=forwards))
     assert begun(clock, 1.0, 1.0, waited=0.1, pace=pace).seconds_left() == pytest.approx(expected)
 
 
@@ -91,7 +95,8 @@ def test_other_work_counts_once_it_was_seen() -> None:
 
 def test_more_than_was_planned_is_not_time_gained() -> None:
     clock = begun(Clock(3), 1.0, 1.0)
-    clock.validation(5.0)
+    clock.plan("validation", 0)
+    clock.extra("validation", 5.0)
     clock.step(1.0)
     assert clock.seconds_left() == 0.0
 
@@ -131,12 +136,8 @@ def simulate(run: Run, seed: int) -> list[tuple[float, float]]:
     """(time now, estimate of the time left) after each step, then (time of the end, 0)."""
     rng = np.random.default_rng(seed)
     size = run.valid * run.batches
-    clock = Clock(
-        run.epochs * run.batches,
-        run.epochs,
-        validation=Work(size, size * run.views),
-        epochs=run.epochs,
-    )
+    clock = Clock(run.epochs * run.batches, run.epochs)
+    clock.plan("validation", run.epochs, Work(size, size * run.views))
     precise = [run.precise_every > 0 and epoch % run.precise_every == 0 for epoch in range(run.epochs)]
     part = 0.2 * run.batches
     clock.plan("precise_bn", sum(precise), Work(part, part))
@@ -170,7 +171,7 @@ def simulate(run: Run, seed: int) -> list[tuple[float, float]]:
         if epoch == 0:
             seconds = seconds * run.cold + (run.begin if run.workers else 0.0)
         now += seconds
-        clock.validation(seconds)
+        clock.extra("validation", seconds)
         seconds = noisy(run.save)
         now += seconds
         clock.extra("save", seconds)

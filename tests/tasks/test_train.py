@@ -400,6 +400,35 @@ def test_the_clock_is_told_every_batch_and_where_epochs_begin(tiny: Path, monkey
     assert firsts == 2 * [True, False, False, False, False]
 
 
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        [],
+        ["val_interval=2", "EMA={decay: 0.5}", "save_interval={iterations: 2}"],
+        ["SWA={epochs: 2}", "EMA={decay: 0.5}", "PRECISEBN={preciseBN_interval: 2, num_iters_preciseBN: 3}"],
+        ["SWA={epochs: 1}", "GRADIENT_ACCUMULATION.global_batch_size=8"],
+    ],
+    ids=["plain", "ema", "all", "swa"],
+)
+@pytest.mark.parametrize("validate", [True, False])
+def test_the_clock_knows_all_the_work_there_is(
+    validate: bool, overrides: list[str], tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the end of a run as much is done as was planned, of every kind."""
+    made: list[clock.Clock] = []
+    plain = clock.Clock.__init__
+
+    def init(self: clock.Clock, *arguments: int, **options: int) -> None:
+        plain(self, *arguments, **options)
+        made.append(self)
+
+    monkeypatch.setattr(clock.Clock, "__init__", init)
+    run(tiny, "epochs=3", *overrides, validate=validate)
+    kinds = {"step": made[0]._step, "first": made[0]._first} | {k: v[0] for k, v in made[0]._others.items()}
+    assert {name: kind.left for name, kind in kinds.items()} == dict.fromkeys(kinds, 0)
+    assert ("validation" in kinds) == validate
+
+
 def test_accumulated_clips_count_for_the_scale(tiny: Path, tmp_path: Path) -> None:
     run(tiny, "epochs=1", "OPTIMIZER.base_batch_size=4", "GRADIENT_ACCUMULATION.global_batch_size=8", scale_lr=True)
     text = (tmp_path / "output/run.log").read_text()

@@ -101,6 +101,7 @@ def script(
         "DATASET.num_workers": 0,
         "GRADIENT_ACCUMULATION": None,
         "PRECISEBN": None,
+        "save_interval": 1,
         "output_dir": str(folder),
         "log_dir": None,
         "resume_epoch": 0,
