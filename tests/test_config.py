@@ -1,5 +1,6 @@
 """The config checker on a small schema of its own."""
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
@@ -297,7 +298,9 @@ values = st.recursive(
     | st.booleans()
     | st.integers(-1000, 1000)
     | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(max_size=8),
+    | st.text(max_size=8).filter(
+        lambda text: not re.fullmatch(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+", text)
+    ),  # a number, here
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(min_size=1, max_size=6), inner, max_size=3),
     max_leaves=12,
 )

@@ -1,7 +1,8 @@
 """The time that is left of a training run.
 
 Held against simulated runs of three epochs and more (tests/tasks/test_clock.py): from 5 % of the steps on, the estimate
-is within 15 % of what then passes, validations and all. Other work that comes to the machine later nobody can foretell.
+is within 15 % of what then passes, validations and all. Other work that comes to the machine later, or a change of its
+speed, nobody can foretell: real runs are in docs/train.md.
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ class Work:
 class Clock:
     """Time left, from what this process has measured so far, each kind of work apart.
 
-    The time of a kind is the mean over the later two thirds of what was seen of it: a slow beginning is soon forgotten,
-    and the first validation, which starts processes, as soon as there is another. What has not been seen yet
-    (validations, in the first epoch) is guessed from its `Work` and the training steps. The first step of an epoch,
-    which waits for the loader to begin, is a kind of its own; the very first of all, which also starts processes and
-    libraries, tells nothing and is left out.
+    The time of a kind is the mean over the later two thirds of what was seen of it: a slow beginning is soon forgotten.
+    From the first validation, which starts processes, what that took for the first step is taken off. What has not been
+    seen yet (validations, in the first epoch) is guessed from its `Work` and the training steps. The first step of an
+    epoch, which waits for the loader to begin, is a kind of its own; the very first of all, which also starts processes
+    and libraries, tells nothing and is left out.
 
     Args:
         steps: batches of training that this process has to do.
@@ -47,10 +48,18 @@ class Clock:
         self._first = _Kind(epochs, window)
         self._begun = False
         self._others: dict[str, tuple[_Kind, Work]] = {}
+        self._starting: set[str] = set()  # kinds whose processes are still to be started
+        self._launch = 0.0  # seconds that starting those of training took
 
-    def plan(self, kind: str, times: int, work: Work = Work()) -> None:
-        """Announces work between the steps: how many times it will be done. Unseen, it counts as its `work` says."""
+    def plan(self, kind: str, times: int, work: Work = Work(), starts: bool = False) -> None:
+        """Announces work between the steps: how many times it will be done. Unseen, it counts as its `work` says.
+
+        Args:
+            starts: the first time starts loader processes that stay, where training has such.
+        """
         self._others[kind] = (_Kind(times, WINDOW), work)
+        if starts:
+            self._starting.add(kind)
 
     def step(self, seconds: float, waited: float = 0.0, pace: float | None = None, first: bool = False) -> None:
         """A batch of training is done.
@@ -70,10 +79,13 @@ class Clock:
             self._first.add(seconds)
         else:
             self._first.left -= 1
-            self._begun = True
+            self._begun, self._launch = True, waited if pace is not None else 0.0
 
     def extra(self, kind: str, seconds: float, times: int = 1) -> None:
         """Work that was planned is done so many times, which took so long together."""
+        if kind in self._starting:  # what will not come again is left out
+            self._starting.remove(kind)
+            seconds = max(seconds / 2, seconds - self._launch)
         for _ in range(times):
             self._others[kind][0].add(seconds / times)
 

@@ -132,7 +132,7 @@ class Trainer:
             clips = each * self.valid.batch_size / self.loader.batch_size
             views = blank_clip(pipeline_of(self.cfg, "valid")).views
             times = sum(self._validates(epoch) for epoch in left) * self.judge.models + at_the_end
-            clock.plan("validation", times, Work(clips, clips * views))
+            clock.plan("validation", times, Work(clips, clips * views), starts=True)
         if self.precise_bn is not None:
             count, times = self.precise_bn.count, sum(map(self.precise_bn.due, left)) + at_the_end
             clock.plan("precise_bn", times, Work(count, count))

@@ -82,6 +82,22 @@ def test_the_guess_with_loader_processes(pace: float | None, forwards: float, ex
     assert begun(clock, 1.0, 1.0, waited=0.1, pace=pace).seconds_left() == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(
+    ("pace", "launch", "first"),
+    [(0.5, 4.0, 5.0 + 4.0), (0.5, 20.0, 2 * 5.0), (None, 4.0, 5.0)],
+    ids=["as long as for training", "half of it at least stays", "no processes"],
+)
+def test_the_first_time_starts_processes(pace: float | None, launch: float, first: float) -> None:
+    clock = Clock(3)
+    clock.plan("validation", 3, starts=True)
+    clock.step(launch + 1.0, launch, pace, first=True)
+    clock.step(1.0, 0.0, pace)
+    clock.extra("validation", first)
+    assert clock.seconds_left() == 1.0 + 2 * 5.0
+    clock.extra("validation", 7.0)
+    assert clock.seconds_left() == 1.0 + 7.0
+
+
 def test_other_work_counts_once_it_was_seen() -> None:
     clock = Clock(3)
     clock.plan("save", 4)
@@ -137,7 +153,7 @@ def simulate(run: Run, seed: int) -> list[tuple[float, float]]:
     rng = np.random.default_rng(seed)
     size = run.valid * run.batches
     clock = Clock(run.epochs * run.batches, run.epochs)
-    clock.plan("validation", run.epochs, Work(size, size * run.views))
+    clock.plan("validation", run.epochs, Work(size, size * run.views), starts=True)
     precise = [run.precise_every > 0 and epoch % run.precise_every == 0 for epoch in range(run.epochs)]
     part = 0.2 * run.batches
     clock.plan("precise_bn", sum(precise), Work(part, part))
