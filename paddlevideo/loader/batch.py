@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -83,11 +83,10 @@ class Stack:
         }
 
 
-def collate(loaded: Iterable[tuple[int, Clip]]) -> Batch:
+def collate(loaded: Sequence[tuple[int, Clip]]) -> Batch:
     """The batch of some clips and their indices, see `Stack`."""
-    clips = list(loaded)
-    stack = Stack(len(clips))
-    for index, clip in clips:
+    stack = Stack(len(loaded))
+    for index, clip in loaded:
         stack.add(index, clip)
     return stack.batch()
 
